@@ -81,9 +81,7 @@ contract OptimismPortal is IOptimismPortal, ResourceMetering {
         if (gasLimit < minimumGasLimit(uint64(data.length))) revert OptimismPortal_GasLimitTooLow();
 
         address from = _isSenderEOA() ? msg.sender : AddressAliasHelper.applyL1ToL2Alias(msg.sender);
-        emit TransactionDeposited(
-            from, to, DEPOSIT_VERSION, abi.encodePacked(mint, value, gasLimit, isCreation, data)
-        );
+        emit TransactionDeposited(from, to, DEPOSIT_VERSION, abi.encodePacked(mint, value, gasLimit, isCreation, data));
     }
 
     /// @dev An account that delegates its code by EIP-7702 is still controlled by the same key on both layers.

@@ -76,7 +76,9 @@ contract OutputOracle is IOutputOracle {
 
     /// @inheritdoc IOutputOracle
     function getL2OutputIndexAfter(uint256 l2BlockNumber) public view returns (uint256) {
-        if (_outputs.length == 0 || l2BlockNumber > latestBlockNumber()) revert OutputOracle_NoOutputYet(l2BlockNumber);
+        if (_outputs.length == 0 || l2BlockNumber > latestBlockNumber()) {
+            revert OutputOracle_NoOutputYet(l2BlockNumber);
+        }
         // Outputs stand at a fixed interval from the start, so there is nothing to search.
         if (l2BlockNumber <= startingBlockNumber) return 0;
         return (l2BlockNumber - startingBlockNumber + submissionInterval - 1) / submissionInterval - 1;

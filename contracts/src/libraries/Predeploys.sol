@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: MIT
+pragma solidity ^0.8.28;
+
+/// @title Predeploys
+/// @notice Addresses of what exists on L2 from its first block.
+library Predeploys {
+    address internal constant WOPEN = 0x4200000000000000000000000000000000000006;
+    address internal constant GAS_PRICE_ORACLE = 0x420000000000000000000000000000000000000F;
+    address internal constant SEQUENCER_FEE_VAULT = 0x4200000000000000000000000000000000000011;
+    address internal constant L1_BLOCK = 0x4200000000000000000000000000000000000015;
+    address internal constant L2_TO_L1_MESSAGE_PASSER = 0x4200000000000000000000000000000000000016;
+    address internal constant BASE_FEE_VAULT = 0x4200000000000000000000000000000000000019;
+    address internal constant L1_FEE_VAULT = 0x420000000000000000000000000000000000001A;
+    address internal constant OPERATOR_FEE_VAULT = 0x420000000000000000000000000000000000001b;
+
+    address internal constant INFERENCE_LEDGER = 0x4F4C000000000000000000000000000000000001;
+    address internal constant MODEL_REGISTRY = 0x4f4C000000000000000000000000000000000002;
+    address internal constant DATANET_REGISTRY = 0x4F4C000000000000000000000000000000000003;
+    address internal constant STAKE_MANAGER = 0x4F4C000000000000000000000000000000000004;
+    address internal constant TREASURY = 0x4F4c000000000000000000000000000000000008;
+
+    /// @dev The native precompile that splits fees.
+    address internal constant SETTLE = 0x000000000000000000000000000000000000a001;
+}
