@@ -101,7 +101,9 @@ impl Default for ChainOpConfig {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ConfigError {
     /// The chain runs Jovian from its first block, so every activation time must be set and not lie after genesis.
-    #[error("{fork}_time must be set to at most the L2 genesis time ({genesis}): this node has no rules from before {fork}")]
+    #[error(
+        "{fork}_time must be set to at most the L2 genesis time ({genesis}): this node has no rules from before {fork}"
+    )]
     ForkNotAtGenesis {
         /// The fork's name in the file.
         fork: &'static str,

@@ -42,11 +42,9 @@ impl EthereumHardforks for ChainSpec {
             | F::London
             | F::ArrowGlacier
             | F::GrayGlacier => ForkCondition::ZERO_BLOCK,
-            F::Paris => ForkCondition::TTD {
-                activation_block_number: 0,
-                fork_block: Some(0),
-                total_difficulty: U256::ZERO,
-            },
+            F::Paris => {
+                ForkCondition::TTD { activation_block_number: 0, fork_block: Some(0), total_difficulty: U256::ZERO }
+            }
             F::Shanghai | F::Cancun | F::Prague => ForkCondition::ZERO_TIMESTAMP,
             // The DAO fork was an event of mainnet; what comes after Prague is not adopted yet.
             _ => ForkCondition::Never,
@@ -59,14 +57,9 @@ impl OpHardforks for ChainSpec {
         use OpHardfork as F;
         match fork {
             F::Bedrock => ForkCondition::ZERO_BLOCK,
-            F::Regolith
-            | F::Canyon
-            | F::Ecotone
-            | F::Fjord
-            | F::Granite
-            | F::Holocene
-            | F::Isthmus
-            | F::Jovian => ForkCondition::ZERO_TIMESTAMP,
+            F::Regolith | F::Canyon | F::Ecotone | F::Fjord | F::Granite | F::Holocene | F::Isthmus | F::Jovian => {
+                ForkCondition::ZERO_TIMESTAMP
+            }
             _ => ForkCondition::Never,
         }
     }

@@ -100,7 +100,10 @@ mod tests {
     fn encodings_are_those_of_op_node() {
         let config = SystemConfig::default().with_scalars(5, 6).with_operator_fee(7, 8).with_eip_1559(250, 6);
         assert_eq!(config.scalar, b256!("0100000000000000000000000000000000000000000000000000000600000005"));
-        assert_eq!(config.operator_fee_params, b256!("0000000000000000000000000000000000000000000000070000000000000008"));
+        assert_eq!(
+            config.operator_fee_params,
+            b256!("0000000000000000000000000000000000000000000000070000000000000008")
+        );
         assert_eq!(config.eip_1559_params, fixed_bytes!("000000fa00000006"));
         assert_eq!((config.base_fee_scalar(), config.blob_base_fee_scalar()), (5, 6));
         assert_eq!((config.operator_fee_scalar(), config.operator_fee_constant()), (7, 8));
