@@ -67,7 +67,7 @@ impl ChatTemplate {
             messages => messages, add_generation_prompt => generation_prompt, bos_token => self.bos, eos_token => self.eos,
         };
         let mut out = Limited(Vec::new());
-        template.render_to_write(context, &mut out).map_err(template_error)?;
+        template.render_captured_to(context, &mut out).map_err(template_error)?;
         String::from_utf8(out.0).map_err(|error| BackboneError::Template(error.to_string()))
     }
 }

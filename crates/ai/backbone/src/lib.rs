@@ -11,6 +11,8 @@ mod linear;
 mod model;
 mod sampling;
 mod strftime;
+#[cfg(feature = "testing")]
+pub mod testing;
 pub mod tokenizer;
 
 pub use backbone::Backbone;

@@ -8,3 +8,9 @@ mod vocabulary;
 
 pub use decode::Detokenizer;
 pub use vocabulary::Tokenizer;
+
+/// A byte as vocabularies write it.
+#[cfg(feature = "testing")]
+pub(crate) fn byte_text(byte: u8) -> String {
+    bytes::to_char(byte).to_string()
+}

@@ -19,8 +19,9 @@ const MAX_TOKENS: usize = 1 << 20;
 pub struct Tokenizer {
     tokens: Vec<Vec<u8>>,
     kinds: Vec<TokenKind>,
-    /// The token of each single byte.
-    byte_tokens: [u32; 256],
+    /// The token of each single byte. Some vocabularies lack control bytes (SmolLM2's does): those are left out of the text, as
+    /// the published tokenizer does.
+    byte_tokens: [Option<u32>; 256],
     merges: Merges,
     pretokenizer: PreTokenizer,
     special: Special,
@@ -72,11 +73,12 @@ impl Tokenizer {
             }
             ids.entry(text.as_str()).or_insert(id);
         }
-        let mut byte_tokens = [0; 256];
+        let mut byte_tokens = [None; 256];
         for byte in 0..=u8::MAX {
-            let text = bytes::to_char(byte).to_string();
-            byte_tokens[usize::from(byte)] =
-                *ids.get(text.as_str()).ok_or_else(|| invalid(format!("no token for byte {byte:#04x}")))?;
+            byte_tokens[usize::from(byte)] = ids.get(bytes::to_char(byte).to_string().as_str()).copied();
+        }
+        if (b'a'..=b'z').any(|byte| byte_tokens[usize::from(byte)].is_none()) {
+            return Err(invalid("the vocabulary lacks tokens for single letters".into()));
         }
         let mut merges = Merges::new();
         for (rank, line) in (0u32..).zip(gguf.strings("tokenizer.ggml.merges")?) {
@@ -111,7 +113,7 @@ impl Tokenizer {
         self.tokens.len()
     }
 
-    /// Never: a vocabulary holds at least the 256 bytes.
+    /// Never: an empty vocabulary is refused.
     pub const fn is_empty(&self) -> bool {
         self.tokens.is_empty()
     }
@@ -139,7 +141,7 @@ impl Tokenizer {
 
     fn encode_plain(&self, text: &str, out: &mut Vec<u32>) -> Result<(), BackboneError> {
         for piece in self.pretokenizer.split(text)? {
-            let bytes: Vec<u32> = piece.bytes().map(|byte| self.byte_tokens[usize::from(byte)]).collect();
+            let bytes: Vec<u32> = piece.bytes().filter_map(|byte| self.byte_tokens[usize::from(byte)]).collect();
             bpe::merge(&bytes, &self.merges, out);
         }
         Ok(())
