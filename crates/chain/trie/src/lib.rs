@@ -1,1 +1,15 @@
-//! openledger-trie
+#![doc = include_str!("../README.md")]
+
+mod error;
+mod node;
+mod proof;
+mod state;
+mod store;
+mod update;
+
+pub use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
+pub use error::TrieError;
+pub use proof::{Proof, prove};
+pub use state::{StateTrie, StateUpdate, StorageUpdate, account_key, slot_key, state_root};
+pub use store::{EmptyStore, MemoryStore, NodeReader};
+pub use update::{Change, NodeChange, NodeChanges, update};

@@ -1,0 +1,127 @@
+//! Random histories: whatever happens, the pool's books agree with its content.
+
+mod support;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use alloy_primitives::U256;
+use openledger_txpool::{AccountReader, Origin, Pool, PoolConfig, PoolTransaction};
+use proptest::prelude::*;
+use support::*;
+
+const SENDERS: u8 = 4;
+
+#[derive(Debug, Clone)]
+enum Step {
+    Add { sender: u8, nonce: u64, tip: u128, fee: u128, value: u64, local: bool },
+    Remove(prop::sample::Index),
+    Block { sender: u8, nonce: u64, balance: u64, base_fee: u64 },
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    prop_oneof![
+        6 => (0..SENDERS, 0..6u64, 0..4u128, 2..6u128, 0..3u64, any::<bool>())
+            .prop_map(|(sender, nonce, tip, fee, value, local)| Step::Add { sender, nonce, tip, fee, value, local }),
+        1 => any::<prop::sample::Index>().prop_map(Step::Remove),
+        2 => (0..SENDERS, 0..6u64, 0..20u64, 0..5u64)
+            .prop_map(|(sender, nonce, balance, base_fee)| Step::Block { sender, nonce, balance, base_fee }),
+    ]
+}
+
+/// One unit is the cost of a transfer at a fee cap of 1 gwei.
+fn units(count: u64) -> U256 {
+    U256::from(count) * U256::from(21_000 * GWEI)
+}
+
+fn check(pool: &Pool, state: &Accounts) {
+    let content = pool.content();
+    let (mut pending, mut queued, mut bytes) = (0, 0, 0);
+    let mut ready = BTreeSet::new();
+    for (address, of) in &content {
+        let account = state.account(address).unwrap();
+        let mut cost = U256::ZERO;
+        for (nonce, tx) in (account.nonce..).zip(&of.pending) {
+            assert_eq!(tx.nonce(), nonce, "pending nonces follow the account's without a gap");
+            cost += tx.cost();
+            ready.insert(tx.hash());
+        }
+        assert!(cost <= account.balance, "the balance covers what is pending");
+        assert_eq!(pool.pending_nonce(address), Some(account.nonce + of.pending.len() as u64));
+        if let Some(next) = of.queued.first() {
+            let follows = next.nonce() == account.nonce + of.pending.len() as u64;
+            assert!(!follows || cost + next.cost() > account.balance, "what is ready is not queued");
+        }
+        assert!(of.queued.is_sorted_by_key(|tx| tx.nonce()));
+        for tx in of.pending.iter().chain(&of.queued) {
+            assert!(tx.nonce() >= account.nonce);
+            assert_eq!(pool.get(&tx.hash()), Some(tx));
+            bytes += tx.raw().len();
+        }
+        assert!(!of.pending.is_empty() || !of.queued.is_empty(), "no empty senders");
+        pending += of.pending.len();
+        queued += of.queued.len();
+    }
+    assert_eq!((pool.status().pending, pool.status().queued, pool.status().bytes), (pending, queued, bytes));
+    assert!(pending + queued <= pool.config().max_transactions);
+
+    let all: Vec<_> = pool.best(0).collect();
+    assert_eq!(all.iter().map(|tx| tx.hash()).collect::<BTreeSet<_>>(), ready, "best yields what is pending, once");
+    for base_fee in [0, 3 * GWEI as u64] {
+        let mut last: BTreeMap<_, u64> = BTreeMap::new();
+        for tx in pool.best(base_fee) {
+            assert!(tx.effective_tip(base_fee).is_some());
+            if let Some(before) = last.insert(tx.sender(), tx.nonce()) {
+                assert_eq!(tx.nonce(), before + 1);
+            }
+        }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(96))]
+
+    #[test]
+    fn books_agree_with_content(steps in proptest::collection::vec(step(), 1..50)) {
+        let config = PoolConfig { max_transactions: 9, max_queued: 4, ..PoolConfig::new(CHAIN) };
+        let (mut pool, mut state) = (Pool::new(config, BLOCK), Accounts::default());
+        for sender in 0..SENDERS {
+            state.set(sender, 0, units(40));
+        }
+        let mut seen = Vec::new();
+        for step in steps {
+            match step {
+                Step::Add { sender, nonce, tip, fee, value, local } => {
+                    let mut tx = transfer(nonce, tip * GWEI);
+                    tx.max_fee_per_gas = fee * GWEI;
+                    tx.value = units(value);
+                    let Ok(tx) = PoolTransaction::decode(sign(sender, tx), pool.config()) else { continue };
+                    seen.push(tx.hash());
+                    let origin = if local { Origin::Local } else { Origin::External };
+                    let before = (pool.content(), pool.status());
+                    let known = pool.get(&tx.hash()).is_some();
+                    let hash = tx.hash();
+                    match pool.add(tx, origin, &state) {
+                        Err(_) => prop_assert_eq!(before, (pool.content(), pool.status())),
+                        Ok(added) => {
+                            prop_assert!(!known);
+                            prop_assert_eq!(pool.place(&hash), Some(added.place));
+                            prop_assert!(added.evicted.iter().all(|gone| pool.get(gone).is_none()));
+                        }
+                    }
+                }
+                Step::Remove(index) if !seen.is_empty() => {
+                    let hash = *index.get(&seen);
+                    pool.remove(&hash);
+                    prop_assert!(pool.get(&hash).is_none());
+                }
+                Step::Remove(_) => {}
+                Step::Block { sender, nonce, balance, base_fee } => {
+                    state.set(sender, nonce, units(balance));
+                    let block = openledger_txpool::BlockContext { base_fee: base_fee * GWEI as u64, ..BLOCK };
+                    pool.on_block(block, [address(sender)], &state).unwrap();
+                }
+            }
+            check(&pool, &state);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! Signed transactions and a state to check them against.
+#![allow(dead_code)] // each test file uses its part
+
+use std::collections::BTreeMap;
+
+use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
+use alloy_eips::eip2718::Encodable2718;
+use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
+use alloy_signer::SignerSync;
+use alloy_signer_local::PrivateKeySigner;
+use openledger_primitives::Transaction;
+use openledger_txpool::{AccountState, BlockContext, Pool, PoolConfig, PoolTransaction};
+
+pub const CHAIN: u64 = 20300;
+pub const GWEI: u128 = 1_000_000_000;
+pub const BLOCK: BlockContext = BlockContext { gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
+
+pub fn signer(index: u8) -> PrivateKeySigner {
+    PrivateKeySigner::from_bytes(&B256::with_last_byte(index + 1)).unwrap()
+}
+
+pub fn address(index: u8) -> Address {
+    signer(index).address()
+}
+
+/// A transfer with a fee cap of 10 gwei.
+pub fn transfer(nonce: u64, tip: u128) -> TxEip1559 {
+    TxEip1559 {
+        chain_id: CHAIN,
+        nonce,
+        gas_limit: 21_000,
+        max_fee_per_gas: 10 * GWEI,
+        max_priority_fee_per_gas: tip,
+        to: TxKind::Call(Address::repeat_byte(0x42)),
+        value: U256::from(1),
+        ..TxEip1559::default()
+    }
+}
+
+pub fn sign<T: SignableTransaction<alloy_primitives::Signature>>(index: u8, tx: T) -> Bytes
+where
+    Transaction: From<alloy_consensus::Signed<T>>,
+{
+    let signature = signer(index).sign_hash_sync(&tx.signature_hash()).unwrap();
+    Transaction::from(tx.into_signed(signature)).encoded_2718().into()
+}
+
+pub fn decoded(index: u8, tx: TxEip1559) -> PoolTransaction {
+    PoolTransaction::decode(sign(index, tx), &PoolConfig::new(CHAIN)).unwrap()
+}
+
+pub fn legacy(index: u8, chain_id: Option<u64>) -> Bytes {
+    let tx = TxLegacy {
+        chain_id,
+        gas_limit: 21_000,
+        gas_price: 10 * GWEI,
+        to: TxKind::Call(Address::ZERO),
+        ..TxLegacy::default()
+    };
+    sign(index, tx)
+}
+
+/// Accounts by address, rich unless said otherwise.
+#[derive(Default)]
+pub struct Accounts(pub BTreeMap<Address, AccountState>);
+
+impl Accounts {
+    pub fn get(&self, address: &Address) -> AccountState {
+        let rich = AccountState { balance: U256::from(10).pow(U256::from(21)), ..AccountState::default() };
+        self.0.get(address).copied().unwrap_or(rich)
+    }
+
+    pub fn set(&mut self, index: u8, nonce: u64, balance: U256) {
+        self.0.insert(address(index), AccountState { nonce, balance, ..AccountState::default() });
+    }
+}
+
+impl openledger_txpool::AccountReader for Accounts {
+    fn account(&self, address: &Address) -> Result<AccountState, String> {
+        Ok(self.get(address))
+    }
+}
+
+pub fn pool() -> Pool {
+    Pool::new(PoolConfig::new(CHAIN), BLOCK)
+}
