@@ -1,5 +1,5 @@
 //! An L1 in memory, an execution that only hashes, and a batcher's hand tools.
-#![allow(dead_code, reason = "each test file uses a part of this")]
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
 use alloy_consensus::{SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, Decodable2718, Encodable2718};
@@ -60,7 +60,9 @@ impl L1 {
     }
 
     pub fn mine_many(&mut self, count: u64) {
-        (0..count).for_each(|_| drop(self.mine().info));
+        for _ in 0..count {
+            self.mine();
+        }
     }
 
     /// Forgets the blocks from `number` on; what is mined now has other hashes.
@@ -226,6 +228,11 @@ pub struct Sequencer {
 impl Sequencer {
     pub fn on(node: &Node) -> Self {
         Self { config: node.config.clone(), head: node.head(), system: node.config.genesis.system_config, nonce: 0 }
+    }
+
+    /// The same sequencer on another head.
+    pub fn copy_on(&self, head: L2BlockRef) -> Self {
+        Self { config: self.config.clone(), head, system: self.system, nonce: 0 }
     }
 
     /// Makes the next block with one transaction, moving to the next origin as soon as its time has come.

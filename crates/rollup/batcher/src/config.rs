@@ -1,0 +1,29 @@
+/// When channels are closed and how they are cut.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BatcherConfig {
+    /// Largest calldata of one L1 transaction, in bytes. Geth's pool refuses transactions above 131,072 bytes.
+    pub max_payload_size: usize,
+    /// A channel is closed when its compressed size is expected to reach this, in bytes.
+    pub target_channel_size: usize,
+    /// A channel is closed when its first block has waited for this many L1 blocks.
+    pub max_channel_duration: u64,
+    /// A channel is also closed when fewer than this many L1 blocks remain until the sequencing window of its oldest block is over.
+    pub window_margin: u64,
+    /// Transactions that may be on their way at the same time.
+    pub max_in_flight: usize,
+    /// Brotli quality, 0 (fast) to 11 (small).
+    pub compression_quality: u8,
+}
+
+impl Default for BatcherConfig {
+    fn default() -> Self {
+        Self {
+            max_payload_size: 120_000,
+            target_channel_size: 110_000,
+            max_channel_duration: 2,
+            window_margin: 100,
+            max_in_flight: 4,
+            compression_quality: 9,
+        }
+    }
+}
