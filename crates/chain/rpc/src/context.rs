@@ -1,0 +1,73 @@
+//! What every namespace shares: the node, the limits, and how block ids are resolved.
+
+use std::sync::Arc;
+
+use alloy_eips::{BlockId, BlockNumberOrTag};
+use alloy_primitives::B256;
+
+use crate::{BlockInfo, ChainApi, Limits, RpcError};
+
+/// Handle to the node that each namespace holds.
+#[derive(Clone)]
+pub(crate) struct Context {
+    pub(crate) chain: Arc<dyn ChainApi>,
+    pub(crate) limits: Limits,
+}
+
+impl Context {
+    /// The canonical number that `id` means, whether or not that block exists. Without an id, the newest block.
+    ///
+    /// `pending` is the newest block: transactions that wait are visible through the pool's methods and through the nonce.
+    pub(crate) fn number(&self, id: Option<BlockId>) -> Result<Option<u64>, RpcError> {
+        match id.unwrap_or_default() {
+            BlockId::Number(tag) => Ok(Some(self.tag(tag))),
+            BlockId::Hash(hash) => self.chain.block_number(hash.block_hash),
+        }
+    }
+
+    /// The number behind a tag.
+    pub(crate) fn tag(&self, tag: BlockNumberOrTag) -> u64 {
+        match tag {
+            BlockNumberOrTag::Number(number) => number,
+            BlockNumberOrTag::Earliest => 0,
+            BlockNumberOrTag::Latest | BlockNumberOrTag::Pending => self.chain.heads().latest.number,
+            BlockNumberOrTag::Safe => self.chain.heads().safe.number,
+            BlockNumberOrTag::Finalized => self.chain.heads().finalized.number,
+        }
+    }
+
+    /// The number of an existing block, or the error that names what was asked.
+    pub(crate) fn existing(&self, id: Option<BlockId>) -> Result<u64, RpcError> {
+        match self.number(id)? {
+            Some(number) if number <= self.chain.heads().latest.number => Ok(number),
+            _ => Err(RpcError::BlockNotFound(describe(id.unwrap_or_default()))),
+        }
+    }
+
+    /// The block, if it exists.
+    pub(crate) fn block(&self, id: BlockId) -> Result<Option<Arc<BlockInfo>>, RpcError> {
+        match self.number(Some(id))? {
+            Some(number) => self.chain.block(number),
+            None => Ok(None),
+        }
+    }
+
+    /// A canonical transaction: its block and its index there.
+    pub(crate) fn located(&self, hash: B256) -> Result<Option<(Arc<BlockInfo>, usize)>, RpcError> {
+        let Some(location) = self.chain.transaction_location(hash)? else { return Ok(None) };
+        let Some(block) = self.chain.block(location.block_number)? else { return Ok(None) };
+        let index = location.index as usize;
+        // Between the two reads a reorganisation may have put another block there.
+        let unchanged = block.block.body.transactions.get(index).is_some_and(|tx| tx.tx_hash() == hash);
+        Ok(unchanged.then_some((block, index)))
+    }
+}
+
+/// The id as a user wrote it.
+fn describe(id: BlockId) -> String {
+    match id {
+        BlockId::Number(BlockNumberOrTag::Number(number)) => number.to_string(),
+        BlockId::Number(tag) => tag.to_string(),
+        BlockId::Hash(hash) => hash.block_hash.to_string(),
+    }
+}

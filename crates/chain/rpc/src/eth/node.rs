@@ -1,0 +1,91 @@
+//! `eth_`, `net_` and `web3_` methods about the node itself.
+
+use alloy_primitives::{B256, Bytes, U64, keccak256};
+use alloy_rpc_types_eth::SyncStatus;
+use jsonrpsee::proc_macros::rpc;
+
+use crate::{RpcError, context::Context};
+
+/// Which chain this is.
+#[rpc(server, namespace = "eth")]
+pub trait EthNode {
+    /// EIP-155 chain id.
+    #[method(name = "chainId")]
+    fn chain_id(&self) -> Result<U64, RpcError>;
+    /// Always `false`: every block this node knows is executed.
+    #[method(name = "syncing")]
+    fn syncing(&self) -> Result<SyncStatus, RpcError>;
+    /// Always `false`: blocks are not mined.
+    #[method(name = "mining")]
+    fn mining(&self) -> Result<bool, RpcError>;
+    /// Always zero: blocks are not mined.
+    #[method(name = "hashrate")]
+    fn hashrate(&self) -> Result<U64, RpcError>;
+}
+
+impl EthNodeServer for Context {
+    fn chain_id(&self) -> Result<U64, RpcError> {
+        Ok(U64::from(self.chain.rollup_config().l2_chain_id))
+    }
+
+    fn syncing(&self) -> Result<SyncStatus, RpcError> {
+        Ok(SyncStatus::None)
+    }
+
+    fn mining(&self) -> Result<bool, RpcError> {
+        Ok(false)
+    }
+
+    fn hashrate(&self) -> Result<U64, RpcError> {
+        Ok(U64::ZERO)
+    }
+}
+
+/// The network.
+#[rpc(server, namespace = "net")]
+pub trait Net {
+    /// The chain id in decimal.
+    #[method(name = "version")]
+    fn version(&self) -> Result<String, RpcError>;
+    /// `true`: the RPC port is open.
+    #[method(name = "listening")]
+    fn listening(&self) -> Result<bool, RpcError>;
+    /// Zero: nodes meet on L1, not with each other.
+    #[method(name = "peerCount")]
+    fn peer_count(&self) -> Result<U64, RpcError>;
+}
+
+impl NetServer for Context {
+    fn version(&self) -> Result<String, RpcError> {
+        Ok(self.chain.rollup_config().l2_chain_id.to_string())
+    }
+
+    fn listening(&self) -> Result<bool, RpcError> {
+        Ok(true)
+    }
+
+    fn peer_count(&self) -> Result<U64, RpcError> {
+        Ok(U64::ZERO)
+    }
+}
+
+/// The client.
+#[rpc(server, namespace = "web3")]
+pub trait Web3 {
+    /// Name, version and platform.
+    #[method(name = "clientVersion")]
+    fn client_version(&self) -> Result<String, RpcError>;
+    /// keccak256 of the bytes.
+    #[method(name = "sha3")]
+    fn sha3(&self, bytes: Bytes) -> Result<B256, RpcError>;
+}
+
+impl Web3Server for Context {
+    fn client_version(&self) -> Result<String, RpcError> {
+        Ok(self.chain.client_version())
+    }
+
+    fn sha3(&self, bytes: Bytes) -> Result<B256, RpcError> {
+        Ok(keccak256(bytes))
+    }
+}

@@ -1,0 +1,70 @@
+//! `GET /health` and `GET /metrics` on the RPC port.
+
+use std::{
+    future::Future,
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+};
+
+use http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
+use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use tower::{Layer, Service};
+
+use crate::ChainApi;
+
+/// Answers the two paths and passes everything else on.
+#[derive(Clone)]
+pub(crate) struct HealthLayer(pub(crate) Arc<dyn ChainApi>);
+
+impl<S> Layer<S> for HealthLayer {
+    type Service = HealthService<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        HealthService { chain: self.0.clone(), inner }
+    }
+}
+
+/// See [`HealthLayer`].
+#[derive(Clone)]
+pub(crate) struct HealthService<S> {
+    chain: Arc<dyn ChainApi>,
+    inner: S,
+}
+
+impl<S, B> Service<HttpRequest<B>> for HealthService<S>
+where
+    S: Service<HttpRequest<B>, Response = HttpResponse>,
+    S::Future: Send + 'static,
+    S::Error: Send + 'static,
+{
+    type Response = HttpResponse;
+    type Error = S::Error;
+    type Future = Pin<Box<dyn Future<Output = Result<Self::Response, Self::Error>> + Send>>;
+
+    fn poll_ready(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Self::Error>> {
+        self.inner.poll_ready(cx)
+    }
+
+    fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        let answer = match (request.method(), request.uri().path()) {
+            (&Method::GET, "/health") => {
+                let health = self.chain.health();
+                let status = if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
+                let body = serde_json::to_string(&health).unwrap_or_else(|error| error.to_string());
+                Some((status, "application/json", body))
+            }
+            (&Method::GET, "/metrics") => Some((StatusCode::OK, "text/plain; version=0.0.4", self.chain.metrics())),
+            _ => None,
+        };
+        match answer {
+            Some((status, content_type, body)) => {
+                let mut response = HttpResponse::new(HttpBody::from(body));
+                *response.status_mut() = status;
+                response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
+                Box::pin(async move { Ok(response) })
+            }
+            None => Box::pin(self.inner.call(request)),
+        }
+    }
+}

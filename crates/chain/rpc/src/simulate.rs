@@ -1,0 +1,211 @@
+//! Calls that change nothing: `eth_call` and `eth_estimateGas` run here.
+
+use alloy_evm::{
+    Evm as _, EvmEnv, EvmFactory as _,
+    overrides::{OverrideBlockHashes as _, apply_state_overrides},
+};
+use alloy_primitives::{Address, TxKind, U256};
+use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use op_revm::OpTransaction;
+use openledger_evm::{OpHaltReason, OpSpecId, OpTransactionError, OpTx, OpenLedgerEvmFactory, block_env, precompiles};
+use openledger_stf::StateError;
+use revm::{
+    Database as _,
+    context::{
+        TxEnv,
+        result::{EVMError, ExecutionResult, InvalidTransaction},
+    },
+    database::State,
+};
+
+use crate::{RpcError, context::Context, database::StateDatabase};
+
+/// Outcome of one run.
+pub(crate) type Outcome = ExecutionResult<OpHaltReason>;
+
+/// A state and a block environment in which calls are tried.
+pub(crate) struct Simulation {
+    db: State<StateDatabase>,
+    env: EvmEnv<OpSpecId>,
+}
+
+impl Simulation {
+    /// The state after block `number`, in the environment of that block, with what the caller wants changed.
+    pub(crate) fn new(
+        context: &Context,
+        number: u64,
+        state: Option<StateOverride>,
+        block: Option<BlockOverrides>,
+    ) -> Result<Self, RpcError> {
+        let (header, _) = context.chain.header(number)?.ok_or_else(|| RpcError::BlockNotFound(number.to_string()))?;
+        let mut env = block_env(&context.chain.rollup_config().chain_spec(), &header);
+        // Nobody signs a call, so nonces, the sender's code and the block's gas limit are not looked at.
+        env.cfg_env.disable_nonce_check = true;
+        env.cfg_env.disable_eip3607 = true;
+        env.cfg_env.disable_block_gas_limit = true;
+        let mut db = State::builder().with_database(StateDatabase(context.chain.state_at(number)?)).build();
+        if let Some(overrides) = block {
+            db.apply_block_overrides(overrides, &mut env.block_env);
+        }
+        if let Some(overrides) = state {
+            apply_state_overrides(overrides, &mut db).map_err(|error| RpcError::InvalidParams(error.to_string()))?;
+        }
+        Ok(Self { db, env })
+    }
+
+    /// Gas limit of the block.
+    pub(crate) const fn block_gas_limit(&self) -> u64 {
+        self.env.block_env.gas_limit
+    }
+
+    /// Balance of an account, overrides included.
+    pub(crate) fn balance(&mut self, address: Address) -> Result<U256, RpcError> {
+        Ok(self.db.basic(address).map_err(RpcError::internal)?.map(|account| account.balance).unwrap_or_default())
+    }
+
+    /// Whether a call to this address runs no code.
+    pub(crate) fn is_plain_account(&mut self, address: Address) -> Result<bool, RpcError> {
+        let empty =
+            self.db.basic(address).map_err(RpcError::internal)?.is_none_or(|account| account.is_empty_code_hash());
+        Ok(empty && precompiles(self.env.cfg_env.spec).get(&address).is_none())
+    }
+
+    /// Runs a call with this gas limit, and throws the changes away.
+    pub(crate) fn run(&mut self, call: &TransactionRequest, gas_limit: u64) -> Result<Outcome, CallError> {
+        let tx = self.transaction(call, gas_limit)?;
+        let mut env = self.env.clone();
+        if tx.gas_price == 0 {
+            // As geth: a call that offers no price sees no base fee.
+            env.block_env.basefee = 0;
+        }
+        let mut evm = OpenLedgerEvmFactory.create_evm(&mut self.db, env);
+        // No encoded transaction: a call pays no L1 data fee.
+        let tx = OpTx(OpTransaction { base: tx, enveloped_tx: Some(Default::default()), deposit: Default::default() });
+        match evm.transact_raw(tx) {
+            Ok(result) => Ok(result.result),
+            Err(EVMError::Transaction(error)) => Err(invalid(error.0, call)),
+            Err(error) => Err(CallError::Rpc(RpcError::internal(error))),
+        }
+    }
+
+    fn transaction(&mut self, call: &TransactionRequest, gas_limit: u64) -> Result<TxEnv, CallError> {
+        let fees = call.max_fee_per_gas.is_some() || call.max_priority_fee_per_gas.is_some();
+        if fees && call.gas_price.is_some() {
+            return Err(refuse("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"));
+        }
+        if call.blob_versioned_hashes.is_some() || call.max_fee_per_blob_gas.is_some() {
+            return Err(refuse("blob transactions do not exist on this chain"));
+        }
+        let expected = self.env.cfg_env.chain_id;
+        if call.chain_id.is_some_and(|id| id != expected) {
+            return Err(refuse(&format!(
+                "chainId does not match node's (have={}, want={expected})",
+                call.chain_id.unwrap_or_default()
+            )));
+        }
+        let tip = call.max_priority_fee_per_gas.unwrap_or_default();
+        let gas_price = call.gas_price.or(call.max_fee_per_gas).unwrap_or(if tip == 0 {
+            0
+        } else {
+            tip.saturating_add(self.env.block_env.basefee.into())
+        });
+        let caller = call.from.unwrap_or_default();
+        let authorizations = call.authorization_list.clone().unwrap_or_default();
+        let mut tx = TxEnv {
+            caller,
+            gas_limit,
+            gas_price,
+            gas_priority_fee: fees.then_some(tip),
+            kind: call.to.unwrap_or(TxKind::Create),
+            value: call.value.unwrap_or_default(),
+            data: call.input.input().cloned().unwrap_or_default(),
+            nonce: call.nonce.unwrap_or_default(),
+            chain_id: Some(expected),
+            access_list: call.access_list.clone().unwrap_or_default(),
+            ..Default::default()
+        };
+        tx.set_signed_authorization(authorizations);
+        tx.derive_tx_type().map_err(|error| refuse(&format!("{error:?}")))?;
+        Ok(tx)
+    }
+}
+
+/// Why a call could not be run.
+#[derive(Debug)]
+pub(crate) enum CallError {
+    /// The gas limit is below what the transaction costs before its first instruction.
+    IntrinsicGas(RpcError),
+    /// Anything else.
+    Rpc(RpcError),
+}
+
+impl From<CallError> for RpcError {
+    fn from(error: CallError) -> Self {
+        match error {
+            CallError::IntrinsicGas(error) | CallError::Rpc(error) => error,
+        }
+    }
+}
+
+impl From<RpcError> for CallError {
+    fn from(error: RpcError) -> Self {
+        Self::Rpc(error)
+    }
+}
+
+impl From<StateError> for CallError {
+    fn from(error: StateError) -> Self {
+        Self::Rpc(error.into())
+    }
+}
+
+/// The result of a call, as clients expect it: bytes, or an error with the revert data.
+pub(crate) fn output(outcome: Outcome) -> Result<alloy_primitives::Bytes, RpcError> {
+    match outcome {
+        ExecutionResult::Success { output, .. } => Ok(output.into_data()),
+        ExecutionResult::Revert { output, .. } => Err(RpcError::reverted(output)),
+        ExecutionResult::Halt { reason, .. } => Err(RpcError::Execution(halt_message(&reason))),
+    }
+}
+
+fn halt_message(reason: &OpHaltReason) -> String {
+    match reason {
+        OpHaltReason::Base(revm::context::result::HaltReason::OutOfGas(_)) => "out of gas".to_owned(),
+        OpHaltReason::Base(reason) => reason.to_string(),
+        OpHaltReason::FailedDeposit => "the deposit failed".to_owned(),
+    }
+}
+
+fn refuse(message: &str) -> CallError {
+    CallError::Rpc(RpcError::InvalidParams(message.to_owned()))
+}
+
+/// Refusals in the words of geth, which clients match on.
+fn invalid(error: OpTransactionError, call: &TransactionRequest) -> CallError {
+    let OpTransactionError::Base(error) = error else {
+        return CallError::Rpc(RpcError::Execution(error.to_string()));
+    };
+    let from = call.from.unwrap_or_default();
+    let message = match &error {
+        InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
+            return CallError::IntrinsicGas(RpcError::Execution(format!(
+                "intrinsic gas too low: have {gas_limit}, want {initial_gas}"
+            )));
+        }
+        InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
+            return CallError::IntrinsicGas(RpcError::Execution(format!(
+                "insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"
+            )));
+        }
+        InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
+            format!("insufficient funds for gas * price + value: address {from} have {balance} want {fee}")
+        }
+        InvalidTransaction::GasPriceLessThanBasefee => "max fee per gas less than block base fee".to_owned(),
+        InvalidTransaction::PriorityFeeGreaterThanMaxFee => {
+            "max priority fee per gas higher than max fee per gas".to_owned()
+        }
+        InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
+        other => other.to_string(),
+    };
+    CallError::Rpc(RpcError::Execution(message))
+}
