@@ -12,11 +12,11 @@ use revm::{
 
 /// A contract as its constructor leaves it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Constructed {
+pub struct Constructed {
     /// Its code, immutables filled in.
-    pub(crate) code: Bytes,
+    pub code: Bytes,
     /// Its storage.
-    pub(crate) storage: BTreeMap<B256, B256>,
+    pub storage: BTreeMap<B256, B256>,
 }
 
 /// Runs `creation_code` at `address`, as if a transaction had created the contract there.
@@ -24,7 +24,7 @@ pub(crate) struct Constructed {
 /// A predeploy's address is not one that a creation could get. So the creation code is put there as if it were the
 /// contract's code, and called: constructors read their arguments from the end of their own code, and return the
 /// contract's. What differs is that the contract has code while it is being constructed.
-pub(crate) fn construct(chain_id: u64, address: Address, creation_code: Bytes) -> Result<Constructed, String> {
+pub fn construct(chain_id: u64, address: Address, creation_code: Bytes) -> Result<Constructed, String> {
     let mut database = CacheDB::new(EmptyDB::default());
     database.insert_account_info(address, AccountInfo::from_bytecode(Bytecode::new_legacy(creation_code)));
     let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE);

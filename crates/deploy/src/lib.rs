@@ -16,6 +16,7 @@ mod settings;
 pub use args::{ChainArgs, DeployArgs};
 pub use artifacts::Artifacts;
 pub use block::genesis_header;
+pub use constructor::{Constructed, construct};
 pub use error::DeployError;
 pub use genesis::build_genesis;
 pub use rollup::{L1Contracts, L1Origin, rollup_config};
