@@ -77,7 +77,10 @@ fn settle_cost() {
     let identity = measure(Address::with_last_byte(4), Bytes::new()).0 as f64;
     println!("base      {:>8.0} ns above an empty call", base - identity);
     println!("receipt   {:>8.0} ns", per(settle(1001, 0, 0), base, 1000));
-    println!("entry     {:>8.0} ns, each of another account", per(settle(11, 2000, 2000), settle(1, 2000, 2000), 20_000));
+    println!(
+        "entry     {:>8.0} ns, each of another account",
+        per(settle(11, 2000, 2000), settle(1, 2000, 2000), 20_000)
+    );
     let accounts = per(settle(1, 2000, 2000), settle(1, 2000, 1), 1999);
     println!("account   {accounts:>8.0} ns in memory, with its word of the table and its entry");
     let (recovery, _) = measure(Address::with_last_byte(1), Bytes::from_static(&SIGNED));

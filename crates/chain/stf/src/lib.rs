@@ -4,7 +4,19 @@
 extern crate alloc;
 
 mod changes;
+mod error;
+mod execute;
+mod executor;
+mod fees;
+pub mod genesis;
+mod header;
 mod reader;
+mod state;
 
 pub use changes::{Account, AccountChange, StateChanges, StateRoots};
+pub use error::{AttributesError, ExecutionError, TransactionError};
+pub use execute::{decode_transaction, execute_block};
+pub use executor::{BlockExecutor, Outcome};
+pub use fees::{min_base_fee, next_base_fee};
+pub use header::ExecutedBlock;
 pub use reader::{StateCommitter, StateError, StateReader};

@@ -81,7 +81,13 @@ impl Chain {
         Self { evm: openledger_evm::OpenLedgerEvmFactory.create_evm(db, env) }
     }
 
-    pub(crate) fn transact(&mut self, to: Address, value: u64, data: Bytes, warm: &[Address]) -> ResultAndState<OpHaltReason> {
+    pub(crate) fn transact(
+        &mut self,
+        to: Address,
+        value: u64,
+        data: Bytes,
+        warm: &[Address],
+    ) -> ResultAndState<OpHaltReason> {
         let access_list = warm
             .iter()
             .map(|address| revm::context::transaction::AccessListItem { address: *address, storage_keys: Vec::new() });
