@@ -128,7 +128,9 @@ async fn deploy(
     if !l1.has_code(portal).await? {
         return Err(DevnetError::ForeignL1 { address: portal, file: rollup });
     }
-    read_json(&layout.chain().join("contracts.json"))
+    // By layer in the file; a name that is on both layers (Multicall3) has one address.
+    let by_layer: BTreeMap<String, BTreeMap<String, Address>> = read_json(&layout.chain().join("contracts.json"))?;
+    Ok(by_layer.into_values().flatten().collect())
 }
 
 /// Waits until the L2's head is current: after a pause the sequencer first makes the blocks that are missing.

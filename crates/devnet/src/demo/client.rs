@@ -8,7 +8,7 @@ use alloy::{
 use base64::{Engine, engine::general_purpose::STANDARD};
 use openledger_attribution::{SignedAuthorization, eip712};
 use openledger_primitives::addresses::INFERENCE_LEDGER;
-use reqwest::{Response, StatusCode, header::HeaderMap};
+use reqwest::{Response, StatusCode};
 use serde::Deserialize;
 use serde_json::{Value, json};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -73,7 +73,7 @@ impl Client {
 
     /// What the question costs at most: the server says so when it is asked without an authorisation.
     pub async fn terms(&self, question: &Question<'_>) -> Result<Terms, DevnetError> {
-        let response = self.post(question, HeaderMap::new()).await?;
+        let response = self.send(question, None).await?;
         let status = response.status();
         let body: Value = response.json().await.map_err(fault)?;
         if status != StatusCode::PAYMENT_REQUIRED {
@@ -112,10 +112,7 @@ impl Client {
         authorization: &SignedAuthorization,
         mut on_text: impl FnMut(&str),
     ) -> Result<B256, DevnetError> {
-        let json = serde_json::to_vec(authorization).expect("plain data");
-        let mut headers = HeaderMap::new();
-        headers.insert(AUTHORIZATION, STANDARD.encode(json).parse().expect("base64 is a header value"));
-        let mut response = accepted(self.post(question, headers).await?).await?;
+        let mut response = accepted(self.send(question, Some(authorization)).await?).await?;
         let id = response.headers().get(REQUEST_ID).and_then(|value| value.to_str().ok()?.parse().ok());
         let id = id.ok_or_else(|| DevnetError::Inference(format!("its answer has no {REQUEST_ID}")))?;
         let mut events = Events::default();
@@ -137,7 +134,12 @@ impl Client {
         Err(DevnetError::Inference("the stream ended before it was done".into()))
     }
 
-    async fn post(&self, question: &Question<'_>, headers: HeaderMap) -> Result<Response, DevnetError> {
+    /// Sends a question as it is, and returns whatever the server answers.
+    pub async fn send(
+        &self,
+        question: &Question<'_>,
+        authorization: Option<&SignedAuthorization>,
+    ) -> Result<Response, DevnetError> {
         let body = json!({
             "model": question.model,
             "messages": [{ "role": "user", "content": question.text }],
@@ -145,13 +147,12 @@ impl Client {
             "temperature": 0,
             "stream": true,
         });
-        self.http
-            .post(format!("{}/v1/chat/completions", self.url))
-            .headers(headers)
-            .json(&body)
-            .send()
-            .await
-            .map_err(fault)
+        let mut request = self.http.post(format!("{}/v1/chat/completions", self.url)).json(&body);
+        if let Some(authorization) = authorization {
+            let json = serde_json::to_vec(authorization).expect("plain data");
+            request = request.header(AUTHORIZATION, STANDARD.encode(json));
+        }
+        request.send().await.map_err(fault)
     }
 }
 
