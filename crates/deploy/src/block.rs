@@ -15,7 +15,8 @@ const EMPTY_REQUESTS_HASH: B256 = b256!("e3b0c44298fc1c149afbf4c8996fb92427ae41e
 pub fn genesis_header(genesis: &Genesis) -> Result<Header, DeployError> {
     let update = state_root(&EmptyStore, EMPTY_ROOT_HASH, &state(genesis))
         .map_err(|error| DeployError::Genesis(error.to_string()))?;
-    let message_passer_root = update.storages.get(&L2_TO_L1_MESSAGE_PASSER).map_or(EMPTY_ROOT_HASH, |storage| storage.root);
+    let message_passer_root =
+        update.storages.get(&L2_TO_L1_MESSAGE_PASSER).map_or(EMPTY_ROOT_HASH, |storage| storage.root);
     let base_fee = genesis.base_fee_per_gas.unwrap_or_default();
     Ok(Header {
         parent_hash: B256::ZERO,
@@ -31,7 +32,9 @@ pub fn genesis_header(genesis: &Genesis) -> Result<Header, DeployError> {
         mix_hash: genesis.mix_hash,
         nonce: B64::from(genesis.nonce),
         base_fee_per_gas: Some(
-            base_fee.try_into().map_err(|_| DeployError::Genesis(format!("a base fee of {base_fee} wei is too large")))?,
+            base_fee
+                .try_into()
+                .map_err(|_| DeployError::Genesis(format!("a base fee of {base_fee} wei is too large")))?,
         ),
         withdrawals_root: Some(message_passer_root),
         blob_gas_used: Some(0),

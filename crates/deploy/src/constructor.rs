@@ -29,14 +29,9 @@ pub fn construct(chain_id: u64, address: Address, creation_code: Bytes) -> Resul
     database.insert_account_info(address, AccountInfo::from_bytecode(Bytecode::new_legacy(creation_code)));
     let mut config = CfgEnv::new_with_spec(SpecId::PRAGUE);
     config.chain_id = chain_id;
-    let mut evm =
-        Context::mainnet().with_db(database).with_cfg(config).with_block(BlockEnv::default()).build_mainnet();
-    let call = TxEnv {
-        kind: TxKind::Call(address),
-        chain_id: Some(chain_id),
-        gas_limit: 100_000_000,
-        ..TxEnv::default()
-    };
+    let mut evm = Context::mainnet().with_db(database).with_cfg(config).with_block(BlockEnv::default()).build_mainnet();
+    let call =
+        TxEnv { kind: TxKind::Call(address), chain_id: Some(chain_id), gas_limit: 100_000_000, ..TxEnv::default() };
     let outcome = evm.transact(call).map_err(|error| error.to_string())?;
     let code = match outcome.result {
         ExecutionResult::Success { output, .. } => output.into_data(),

@@ -57,7 +57,9 @@ pub enum DeployError {
         reason: String,
     },
     /// The deployer cannot pay.
-    #[error("the deployer {deployer} has {balance} wei on L1 and needs about {needed}; send it ether and run this again")]
+    #[error(
+        "the deployer {deployer} has {balance} wei on L1 and needs about {needed}; send it ether and run this again"
+    )]
     Unfunded {
         /// Who pays.
         deployer: Address,
@@ -67,7 +69,9 @@ pub enum DeployError {
         needed: U256,
     },
     /// A transaction was included and failed.
-    #[error("the transaction that should {action} failed on L1 (gas used: {gas_used}); run this again with a fresh --out, and report it if it fails again")]
+    #[error(
+        "the transaction that should {action} failed on L1 (gas used: {gas_used}); run this again with a fresh --out, and report it if it fails again"
+    )]
     Reverted {
         /// What it was to do.
         action: String,
@@ -75,7 +79,9 @@ pub enum DeployError {
         gas_used: u64,
     },
     /// A transaction was not included in time.
-    #[error("the transaction that should {action} was not included within {seconds} s; look whether the L1 produces blocks, then run this again")]
+    #[error(
+        "the transaction that should {action} was not included within {seconds} s; look whether the L1 produces blocks, then run this again"
+    )]
     NotIncluded {
         /// What it was to do.
         action: String,
@@ -92,7 +98,9 @@ pub enum DeployError {
     #[error("the L1 has the chain id {0}; choose another for the L2 with --l2-chain-id")]
     SameChainId(u64),
     /// More OPEN is to be handed out than exists.
-    #[error("--fund-amount times {accounts} accounts on two layers is more than the 1,000,000,000 OPEN that exist; fund less")]
+    #[error(
+        "--fund-amount times {accounts} accounts on two layers is more than the 1,000,000,000 OPEN that exist; fund less"
+    )]
     SupplyExceeded {
         /// How many accounts are to be funded.
         accounts: usize,

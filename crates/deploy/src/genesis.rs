@@ -29,11 +29,7 @@ impl GenesisAccounts {
 }
 
 /// The L2's genesis: predeploys, and the funded accounts' OPEN. `timestamp` is that of the L1 block it starts from.
-pub fn build_genesis(
-    settings: &ChainSettings,
-    artifacts: &Artifacts,
-    timestamp: u64,
-) -> Result<Genesis, DeployError> {
+pub fn build_genesis(settings: &ChainSettings, artifacts: &Artifacts, timestamp: u64) -> Result<Genesis, DeployError> {
     let mut accounts = GenesisAccounts::default();
     predeploys::install(&mut accounts, settings, artifacts)?;
     for address in &settings.funded {
@@ -62,13 +58,34 @@ fn extra_data(settings: &ChainSettings) -> Bytes {
 /// Every fork up to Jovian at genesis, in the words that op-geth and op-reth read.
 fn chain_config(settings: &ChainSettings) -> Result<ChainConfig, DeployError> {
     let at_block = [
-        "homesteadBlock", "eip150Block", "eip155Block", "eip158Block", "byzantiumBlock", "constantinopleBlock",
-        "petersburgBlock", "istanbulBlock", "muirGlacierBlock", "berlinBlock", "londonBlock", "arrowGlacierBlock",
-        "grayGlacierBlock", "mergeNetsplitBlock", "bedrockBlock",
+        "homesteadBlock",
+        "eip150Block",
+        "eip155Block",
+        "eip158Block",
+        "byzantiumBlock",
+        "constantinopleBlock",
+        "petersburgBlock",
+        "istanbulBlock",
+        "muirGlacierBlock",
+        "berlinBlock",
+        "londonBlock",
+        "arrowGlacierBlock",
+        "grayGlacierBlock",
+        "mergeNetsplitBlock",
+        "bedrockBlock",
     ];
     let at_time = [
-        "shanghaiTime", "cancunTime", "pragueTime", "regolithTime", "canyonTime", "ecotoneTime", "fjordTime",
-        "graniteTime", "holoceneTime", "isthmusTime", "jovianTime",
+        "shanghaiTime",
+        "cancunTime",
+        "pragueTime",
+        "regolithTime",
+        "canyonTime",
+        "ecotoneTime",
+        "fjordTime",
+        "graniteTime",
+        "holoceneTime",
+        "isthmusTime",
+        "jovianTime",
     ];
     let mut config = json!({
         "chainId": settings.chain.l2_chain_id,

@@ -93,7 +93,8 @@ impl L1 {
     pub(crate) async fn check_funds(&self, gas: u64) -> Result<(), DeployError> {
         let price = self.provider.get_gas_price().await.map_err(|error| self.error("tell the gas price", &error))?;
         let needed = U256::from(gas) * U256::from(price) * U256::from(2);
-        let balance = self.provider.get_balance(self.deployer).await.map_err(|error| self.error("show a balance", &error))?;
+        let balance =
+            self.provider.get_balance(self.deployer).await.map_err(|error| self.error("show a balance", &error))?;
         if balance < needed { Err(DeployError::Unfunded { deployer: self.deployer, balance, needed }) } else { Ok(()) }
     }
 
@@ -132,7 +133,12 @@ impl L1 {
     }
 
     /// Brings `account`'s balance of `token` to at least `amount`, from the deployer's.
-    pub(crate) async fn top_up(&self, token: Address, account: Address, amount: U256) -> Result<Option<Sent>, DeployError> {
+    pub(crate) async fn top_up(
+        &self,
+        token: Address,
+        account: Address,
+        amount: U256,
+    ) -> Result<Option<Sent>, DeployError> {
         let balance = self.token_balance(token, account).await?;
         if balance >= amount {
             return Ok(None);

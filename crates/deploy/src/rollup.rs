@@ -1,5 +1,5 @@
-use alloy_eips::BlockNumHash;
 use alloy::primitives::{Address, B256};
+use alloy_eips::BlockNumHash;
 use openledger_primitives::{ChainOpConfig, RollupConfig, RollupGenesis};
 use serde::{Deserialize, Serialize};
 

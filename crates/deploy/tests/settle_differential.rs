@@ -90,7 +90,8 @@ impl Bench {
 
 /// Every account has exactly its reward, and the caller has paid exactly their sum.
 fn check_payments(outcome: &ResultAndState<OpHaltReason>, accounts: &[Address], rewards: &[U256]) {
-    let balance = |address: &Address| outcome.state.get(address).map(|account| account.info.balance).unwrap_or_default();
+    let balance =
+        |address: &Address| outcome.state.get(address).map(|account| account.info.balance).unwrap_or_default();
     let mut paid = U256::ZERO;
     for (account, reward) in accounts.iter().zip(rewards) {
         if *account != USER {

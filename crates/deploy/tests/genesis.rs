@@ -1,0 +1,246 @@
+//! The genesis state at work: the whole economy in the chain's own EVM, with the real precompile.
+
+mod common;
+
+use alloy::{
+    primitives::{Address, B256, Bytes, Log, U256, keccak256},
+    signers::{SignerSync as _, local::PrivateKeySigner},
+    sol_types::{SolCall, SolError as _, SolEvent as _},
+};
+use alloy_evm::precompiles::PrecompilesMap;
+use common::*;
+use openledger_attribution::{
+    contracts::{IDatanetRegistry, IInferenceLedger, IModelRegistry},
+    eip712,
+};
+use openledger_deploy::{ChainParameters, ChainSettings, Roles, build_genesis};
+use openledger_evm::{Evm as _, EvmFactory as _, OpEvm, OpTx, OpenLedgerEvmFactory, block_env};
+use openledger_primitives::{ChainSpec, Header, addresses};
+use revm::{
+    DatabaseCommit as _,
+    context::{TxEnv, result::ExecutionResult},
+    database::InMemoryDB,
+    inspector::NoOpInspector,
+    primitives::TxKind,
+    state::{AccountInfo, Bytecode},
+};
+
+const CHAIN_ID: u64 = 20300;
+const NOW: u64 = 1_800_000_000;
+const OPEN: u128 = 1_000_000_000_000_000_000;
+
+fn settings() -> ChainSettings {
+    ChainSettings {
+        chain: ChainParameters {
+            l2_chain_id: CHAIN_ID,
+            block_time: 1,
+            gas_limit: 60_000_000,
+            eip1559_denominator: 250,
+            eip1559_elasticity: 6,
+            min_base_fee: 1_000_000_000,
+            sequencing_window: 3600,
+            submission_interval: 30,
+            withdrawal_delay: 60,
+        },
+        roles: Roles {
+            owner: Address::repeat_byte(1),
+            batcher: BATCHER.parse().unwrap(),
+            proposer: PROPOSER.parse().unwrap(),
+            operators: vec![OPERATOR.parse().unwrap()],
+        },
+        funded: vec![PAYER.parse().unwrap()],
+        fund_amount: U256::from(100 * OPEN),
+    }
+}
+
+/// The genesis state as a database.
+fn genesis_state() -> InMemoryDB {
+    let genesis = build_genesis(&settings(), &artifacts(), NOW).unwrap();
+    let mut db = InMemoryDB::default();
+    for (address, account) in genesis.alloc {
+        let info =
+            AccountInfo { balance: account.balance, nonce: account.nonce.unwrap_or_default(), ..Default::default() };
+        let code = Bytecode::new_raw(account.code.unwrap_or_default());
+        db.insert_account_info(address, info.with_code(code));
+        for (slot, value) in account.storage.into_iter().flatten() {
+            db.insert_account_storage(address, slot.into(), value.into()).unwrap();
+        }
+    }
+    db
+}
+
+struct Chain {
+    evm: OpEvm<InMemoryDB, NoOpInspector, PrecompilesMap>,
+    gas_used: u64,
+    logs: Vec<Log>,
+}
+
+impl Chain {
+    fn new() -> Self {
+        let header = Header {
+            number: 1,
+            timestamp: NOW,
+            gas_limit: 60_000_000,
+            base_fee_per_gas: Some(0),
+            ..Default::default()
+        };
+        let env = block_env(&ChainSpec::new(CHAIN_ID), &header);
+        Self { evm: OpenLedgerEvmFactory.create_evm(genesis_state(), env), gas_used: 0, logs: Vec::new() }
+    }
+
+    /// Sends a transaction; its output, or what it reverted with.
+    fn send<C: SolCall>(&mut self, from: Address, to: Address, value: u128, call: &C) -> Result<C::Return, Bytes> {
+        let nonce = self.evm.db().cache.accounts.get(&from).map(|account| account.info.nonce).unwrap_or_default();
+        let base = TxEnv::builder()
+            .caller(from)
+            .kind(TxKind::Call(to))
+            .value(U256::from(value))
+            .data(call.abi_encode().into())
+            .nonce(nonce)
+            .gas_limit(50_000_000)
+            .gas_price(0)
+            .chain_id(Some(CHAIN_ID))
+            .build_fill();
+        let tx = op_revm::OpTransaction { base, enveloped_tx: Some(Bytes::new()), deposit: Default::default() };
+        let outcome = self.evm.transact_raw(OpTx(tx)).expect("no transaction aborts execution");
+        self.evm.db_mut().commit(outcome.state);
+        self.gas_used = outcome.result.tx_gas_used();
+        match outcome.result {
+            ExecutionResult::Success { output, logs, .. } => {
+                self.logs = logs;
+                Ok(C::abi_decode_returns(output.data()).unwrap())
+            }
+            ExecutionResult::Revert { output, .. } => Err(output),
+            ExecutionResult::Halt { reason, .. } => panic!("halted: {reason:?}"),
+        }
+    }
+
+    fn balance(&self, address: Address) -> U256 {
+        self.evm.db().cache.accounts.get(&address).map(|account| account.info.balance).unwrap_or_default()
+    }
+}
+
+fn signer(key: &str) -> PrivateKeySigner {
+    key.parse().unwrap()
+}
+
+#[test]
+fn an_inference_is_paid_to_the_wei() {
+    let mut chain = Chain::new();
+    let (payer, operator) = (signer(PAYER_KEY), signer(OPERATOR_KEY));
+    let developer = Address::repeat_byte(0xde);
+    let root = B256::repeat_byte(0x77);
+
+    let create = IDatanetRegistry::createDatanetCall { name: "construction law".into() };
+    let datanet = chain.send(developer, addresses::DATANET_REGISTRY, 0, &create).unwrap();
+    let publish =
+        IDatanetRegistry::publishVersionCall { datanetId: datanet, root, count: 503, uri: "file:faq.jsonl".into() };
+    assert_eq!(chain.send(developer, addresses::DATANET_REGISTRY, 0, &publish).unwrap(), 1);
+
+    let fees = IModelRegistry::FeeSchedule {
+        rateIn: OPEN / 5,
+        rateOut: OPEN * 2 / 5,
+        platformKind: 0,
+        platformValue: OPEN / 2,
+        modelBps: 7000,
+        stakersBps: 1000,
+        contributorsBps: 2000,
+    };
+    let (backbone, adapter) = (B256::repeat_byte(1), B256::repeat_byte(2));
+    let register = IModelRegistry::registerCall { backbone, adapter, datasetRoot: root, fees, uri: String::new() };
+    let model = chain.send(developer, addresses::MODEL_REGISTRY, 0, &register).unwrap();
+    assert_eq!(model, eip712::model_id(backbone, adapter));
+    let schedule = chain
+        .send(developer, addresses::MODEL_REGISTRY, 0, &IModelRegistry::scheduleIdCall { modelId: model })
+        .unwrap();
+
+    chain.send(payer.address(), addresses::INFERENCE_LEDGER, 10 * OPEN, &IInferenceLedger::depositCall {}).unwrap();
+
+    // Signed as the payer's wallet and the operator's server sign: from the Rust side of the specification.
+    let domain = eip712::domain(CHAIN_ID, addresses::INFERENCE_LEDGER);
+    let separator =
+        chain.send(developer, addresses::INFERENCE_LEDGER, 0, &IInferenceLedger::domainSeparatorCall {}).unwrap();
+    assert_eq!(separator, domain.separator());
+    let nonce = U256::from(42);
+    let (alice, bob) = (Address::repeat_byte(0xa1), Address::repeat_byte(0xb0));
+    let (contributors, influences) = (vec![bob, alice, Address::repeat_byte(3)], vec![750, 250, -5000]);
+    let authorization = eip712::PaymentAuthorization {
+        payer: payer.address(),
+        operator: operator.address(),
+        modelId: model,
+        scheduleId: schedule,
+        maxFee: U256::from(2 * OPEN),
+        nonce,
+        deadline: NOW + 60,
+    };
+    let receipt = eip712::Receipt {
+        requestId: eip712::request_id(payer.address(), nonce),
+        modelId: model,
+        scheduleId: schedule,
+        datasetRoot: root,
+        payer: payer.address(),
+        nonce,
+        tokensIn: 800,
+        tokensOut: 1200,
+        promptHash: keccak256("prompt"),
+        outputHash: keccak256("answer"),
+        influencesHash: eip712::influences_hash(&contributors, &influences),
+        scoresRoot: B256::repeat_byte(5),
+    };
+    let receipt_hash = eip712::signing_hash(&receipt, &domain);
+    let sign = |signer: &PrivateKeySigner, hash| Bytes::from(signer.sign_hash_sync(&hash).unwrap().as_bytes());
+    let settlement = IInferenceLedger::Settlement {
+        payerSignature: sign(&payer, eip712::signing_hash(&authorization, &domain)),
+        operatorSignature: sign(&operator, receipt_hash),
+        authorization: authorization.into(),
+        receipt: receipt.clone().into(),
+        contributors,
+        influences,
+    };
+    let settle = IInferenceLedger::settleCall { batch: vec![settlement] };
+    chain.send(operator.address(), addresses::INFERENCE_LEDGER, 0, &settle).unwrap();
+    println!("one settlement of three contributors: {} gas", chain.gas_used);
+
+    let log = chain.logs.iter().find(|log| log.topics()[0] == IInferenceLedger::Settled::SIGNATURE_HASH).unwrap();
+    let event = IInferenceLedger::Settled::decode_log(log).unwrap().data;
+    let milli = |n: u128| U256::from(n * OPEN / 1000);
+    assert_eq!((event.requestId, event.payer, event.modelId), (receipt.requestId, payer.address(), model));
+    assert_eq!(event.receiptHash, receipt_hash);
+    assert_eq!([event.fee, event.model, event.stakers], [milli(1140), milli(448), milli(64)]);
+    assert_eq!([event.contributors, event.platform, event.dust], [milli(128), milli(500), U256::ZERO]);
+    assert_eq!((chain.balance(alice), chain.balance(bob)), (milli(32), milli(96)));
+    assert_eq!(chain.balance(addresses::INFERENCE_LEDGER), milli(10_000 - 128));
+    let mut asked = |account| {
+        chain.send(developer, addresses::INFERENCE_LEDGER, 0, &IInferenceLedger::creditOfCall { account }).unwrap()
+    };
+    assert_eq!(
+        [asked(developer), asked(addresses::STAKE_MANAGER), asked(addresses::TREASURY)],
+        [milli(448), milli(64), milli(500)]
+    );
+
+    // Once is enough.
+    let again = chain.send(operator.address(), addresses::INFERENCE_LEDGER, 0, &settle).unwrap_err();
+    assert_eq!(again[..4], IInferenceLedger::NonceAlreadyUsed::SELECTOR);
+}
+
+#[test]
+fn the_owner_and_the_operators_are_those_of_the_settings() {
+    let mut chain = Chain::new();
+    let new = IInferenceLedger::registerOperatorCall { operator: Address::repeat_byte(9) };
+    assert!(chain.send(Address::repeat_byte(8), addresses::INFERENCE_LEDGER, 0, &new).is_err());
+    chain.send(Address::repeat_byte(1), addresses::INFERENCE_LEDGER, 0, &new).unwrap();
+    let empty = IInferenceLedger::settleCall { batch: vec![] };
+    let refused = chain.send(Address::repeat_byte(8), addresses::INFERENCE_LEDGER, 0, &empty).unwrap_err();
+    assert_eq!(refused[..4], IInferenceLedger::NotOperator::SELECTOR);
+}
+
+#[test]
+fn genesis_is_the_same_every_time_and_holds_what_was_funded() {
+    let build = || build_genesis(&settings(), &artifacts(), NOW).unwrap();
+    let genesis = build();
+    assert_eq!(genesis, build());
+    let supply: U256 = genesis.alloc.values().map(|account| account.balance).sum();
+    assert_eq!(Some(supply), settings().genesis_supply());
+    let text = serde_json::to_string(&genesis).unwrap();
+    assert_eq!(serde_json::from_str::<alloy_genesis::Genesis>(&text).unwrap(), genesis);
+}
