@@ -1,1 +1,12 @@
-//! openledger-l1
+#![doc = include_str!("../README.md")]
+
+mod blob_fee;
+mod client;
+pub mod contracts;
+mod error;
+mod tx;
+mod verify;
+
+pub use client::{L1Client, L1ClientConfig};
+pub use error::{L1Error, TxError};
+pub use tx::{Confirmed, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};

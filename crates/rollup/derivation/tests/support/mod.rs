@@ -223,25 +223,32 @@ pub struct Sequencer {
     pub head: L2BlockRef,
     pub system: SystemConfig,
     pub nonce: u64,
+    /// What it has made.
+    pub blocks: Vec<(B256, Block)>,
 }
 
 impl Sequencer {
     pub fn on(node: &Node) -> Self {
-        Self { config: node.config.clone(), head: node.head(), system: node.config.genesis.system_config, nonce: 0 }
+        let system = node.config.genesis.system_config;
+        Self { config: node.config.clone(), head: node.head(), system, nonce: 0, blocks: Vec::new() }
     }
 
     /// The same sequencer on another head.
     pub fn copy_on(&self, head: L2BlockRef) -> Self {
-        Self { config: self.config.clone(), head, system: self.system, nonce: 0 }
+        Self { config: self.config.clone(), head, system: self.system, nonce: 0, blocks: Vec::new() }
     }
 
     /// Makes the next block with one transaction, moving to the next origin as soon as its time has come.
     pub fn batch(&mut self, l1: &L1) -> SingleBatch {
+        self.batch_confirmed(l1, 0)
+    }
+
+    /// The same, but only taking origins that are this deep in L1.
+    pub fn batch_confirmed(&mut self, l1: &L1, confirmations: usize) -> SingleBatch {
         let timestamp = self.head.timestamp + L2_TIME;
-        let next = l1
-            .blocks
-            .get(self.head.l1_origin.number as usize + 1)
-            .filter(|next| next.info.block.timestamp <= timestamp);
+        let number = self.head.l1_origin.number as usize + 1;
+        let is_confirmed = number + confirmations < l1.blocks.len();
+        let next = l1.blocks.get(number).filter(|next| is_confirmed && next.info.block.timestamp <= timestamp);
         let epoch = next.map_or(self.head.l1_origin, |next| next.info.block.id());
         self.nonce += 1;
         self.batch_in(l1, epoch, vec![user_transaction(self.nonce)])
@@ -294,7 +301,9 @@ impl Sequencer {
             l1_block: L1BlockRef::default(),
             from: openledger_derivation::DerivedFrom::WindowElapsed,
         };
-        execute(&derived, &self.config).0
+        let (reference, block) = execute(&derived, &self.config);
+        self.blocks.push((reference.hash, block));
+        reference
     }
 
     pub fn batches(&mut self, l1: &L1, count: usize) -> Vec<SingleBatch> {

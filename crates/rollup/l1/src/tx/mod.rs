@@ -1,0 +1,9 @@
+//! The transaction manager: a task that owns an account's nonces.
+
+mod answer;
+mod fees;
+mod manager;
+mod slot;
+mod task;
+
+pub use manager::{Confirmed, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};

@@ -1,0 +1,240 @@
+//! A real anvil, and a proxy in front of it that can be made to fail.
+#![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
+
+use std::{
+    net::TcpListener as StdListener,
+    path::PathBuf,
+    process::{Child, Command, Stdio},
+    sync::Arc,
+    time::Duration,
+};
+
+use alloy::{
+    network::Ethereum,
+    providers::{Provider as _, ProviderBuilder, RootProvider},
+    signers::local::PrivateKeySigner,
+};
+use alloy_primitives::{Address, B256, U256};
+use openledger_primitives::{BlockNumHash, ChainOpConfig, RollupConfig, RollupGenesis, SystemConfig};
+use parking_lot::Mutex;
+use serde_json::{Value, json};
+use tokio::{
+    io::{AsyncReadExt as _, AsyncWriteExt as _},
+    net::{TcpListener, TcpStream},
+};
+
+pub const CHAIN_ID: u64 = 31337;
+pub const INBOX: Address = Address::repeat_byte(0xff);
+pub const PORTAL: Address = Address::repeat_byte(0xa1);
+pub const SYSTEM_CONFIG: Address = Address::repeat_byte(0xa2);
+
+fn find_anvil() -> Option<PathBuf> {
+    let home = std::env::var_os("OPENLEDGER_HOME").map(PathBuf::from).or_else(|| {
+        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
+        let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
+        cache.map(|cache| cache.join("openledger"))
+    });
+    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
+    let explicit = std::env::var_os("OPENLEDGER_ANVIL").map(PathBuf::from);
+    let candidates = explicit.into_iter().chain(on_path.into_iter().flatten().map(|dir| dir.join("anvil")));
+    let candidates = candidates.chain(home.map(|home| home.join("node_modules/.bin/anvil")));
+    candidates.into_iter().find(|path| path.is_file())
+}
+
+fn free_port() -> u16 {
+    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// An anvil of our own, ended with the value.
+pub struct Anvil {
+    process: Child,
+    pub port: u16,
+    pub provider: RootProvider<Ethereum>,
+}
+
+impl Anvil {
+    /// Starts one, or says loudly that the test is skipped because there is none.
+    pub async fn start(arguments: &[&str]) -> Option<Self> {
+        let Some(program) = find_anvil() else {
+            eprintln!("SKIPPED: anvil was not found. Set OPENLEDGER_ANVIL or run the project's setup.");
+            return None;
+        };
+        let port = free_port();
+        let process = Command::new(program)
+            .args(["--port", &port.to_string(), "--silent", "--chain-id", &CHAIN_ID.to_string()])
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .spawn()
+            .expect("anvil starts");
+        let provider = ProviderBuilder::default().connect_http(format!("http://127.0.0.1:{port}").parse().unwrap());
+        let anvil = Self { process, port, provider };
+        for _ in 0..200 {
+            if anvil.provider.get_chain_id().await.is_ok() {
+                return Some(anvil);
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        panic!("anvil does not answer");
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub async fn rpc(&self, method: &'static str, params: Value) -> Value {
+        self.provider.raw_request(method.into(), params).await.unwrap_or_else(|error| panic!("{method}: {error}"))
+    }
+
+    pub async fn mine(&self, blocks: u64) {
+        self.rpc("anvil_mine", json!([U256::from(blocks)])).await;
+    }
+
+    pub async fn fund(&self, account: Address, wei: U256) {
+        self.rpc("anvil_setBalance", json!([account, wei])).await;
+    }
+
+    /// Sends from one of anvil's own accounts and returns the hash.
+    pub async fn send(&self, from: usize, transaction: Value) -> B256 {
+        let accounts: Vec<Address> = serde_json::from_value(self.rpc("eth_accounts", json!([])).await).unwrap();
+        let mut transaction = transaction;
+        transaction["from"] = json!(accounts[from]);
+        serde_json::from_value(self.rpc("eth_sendTransaction", json!([transaction])).await).unwrap()
+    }
+
+    pub async fn nonce(&self, account: Address) -> u64 {
+        self.provider.get_transaction_count(account).await.unwrap()
+    }
+}
+
+impl Drop for Anvil {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+/// A key with money on this anvil.
+pub async fn funded_key(anvil: &Anvil) -> PrivateKeySigner {
+    let key = PrivateKeySigner::random();
+    anvil.fund(key.address(), U256::from(10).pow(U256::from(20))).await;
+    key
+}
+
+/// What the proxy does with requests.
+#[derive(Clone)]
+pub enum Mode {
+    Pass,
+    /// Connections are closed without an answer.
+    Down,
+    /// Requests are never answered.
+    Hang,
+    /// Requests reach L1, but their answers get lost.
+    LoseAnswers,
+    /// Replaces text in answers by text of the same length.
+    Tamper(String, String),
+}
+
+/// Stands between the code under test and anvil.
+pub struct Proxy {
+    pub mode: Arc<Mutex<Mode>>,
+    port: u16,
+}
+
+impl Proxy {
+    pub async fn start(target: u16) -> Self {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let mode = Arc::new(Mutex::new(Mode::Pass));
+        let shared = mode.clone();
+        tokio::spawn(async move {
+            while let Ok((client, _)) = listener.accept().await {
+                tokio::spawn(serve(client, target, shared.clone()));
+            }
+        });
+        Self { mode, port }
+    }
+
+    pub fn url(&self) -> String {
+        format!("http://127.0.0.1:{}", self.port)
+    }
+
+    pub fn set(&self, mode: Mode) {
+        *self.mode.lock() = mode;
+    }
+}
+
+async fn serve(mut client: TcpStream, target: u16, mode: Arc<Mutex<Mode>>) -> Option<()> {
+    let mut server = TcpStream::connect(("127.0.0.1", target)).await.ok()?;
+    loop {
+        let request = read_message(&mut client).await?;
+        let now = mode.lock().clone();
+        match now {
+            Mode::Down => return None,
+            Mode::Hang => std::future::pending::<()>().await,
+            _ => {}
+        }
+        server.write_all(&request).await.ok()?;
+        let mut answer = read_message(&mut server).await?;
+        match now {
+            Mode::LoseAnswers => return None,
+            Mode::Tamper(from, to) => {
+                assert_eq!(from.len(), to.len());
+                answer = String::from_utf8(answer).unwrap().replace(&from, &to).into_bytes();
+            }
+            _ => {}
+        }
+        client.write_all(&answer).await.ok()?;
+    }
+}
+
+/// Reads one HTTP message with a `content-length`.
+async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
+    let mut message = Vec::new();
+    let mut buffer = [0; 8192];
+    loop {
+        if let Some(end) = message.windows(4).position(|window| window == b"\r\n\r\n") {
+            let head = String::from_utf8_lossy(&message[..end]).to_lowercase();
+            let length = head.lines().find_map(|line| line.strip_prefix("content-length:"));
+            let length: usize = length.map_or(0, |length| length.trim().parse().unwrap());
+            if message.len() >= end + 4 + length {
+                return Some(message);
+            }
+        }
+        match stream.read(&mut buffer).await.ok()? {
+            0 => return None,
+            read => message.extend_from_slice(&buffer[..read]),
+        }
+    }
+}
+
+pub fn rollup() -> RollupConfig {
+    RollupConfig {
+        genesis: RollupGenesis {
+            l1: BlockNumHash::default(),
+            l2: BlockNumHash::default(),
+            l2_time: 0,
+            system_config: SystemConfig::default(),
+        },
+        block_time: 1,
+        max_sequencer_drift: 600,
+        seq_window_size: 3600,
+        channel_timeout: 300,
+        l1_chain_id: CHAIN_ID,
+        l2_chain_id: 20300,
+        regolith_time: Some(0),
+        canyon_time: Some(0),
+        delta_time: Some(0),
+        ecotone_time: Some(0),
+        fjord_time: Some(0),
+        granite_time: Some(0),
+        holocene_time: Some(0),
+        isthmus_time: Some(0),
+        jovian_time: Some(0),
+        batch_inbox_address: INBOX,
+        deposit_contract_address: PORTAL,
+        l1_system_config_address: SYSTEM_CONFIG,
+        chain_op_config: ChainOpConfig::default(),
+        output_oracle_address: Address::repeat_byte(0xa3),
+    }
+}
