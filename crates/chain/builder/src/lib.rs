@@ -1,1 +1,7 @@
-//! openledger-builder
+#![doc = include_str!("../README.md")]
+
+mod build;
+mod limits;
+
+pub use build::{BuiltBlock, Stop, build_block};
+pub use limits::BuildLimits;
