@@ -1,1 +1,26 @@
-//! openledger-storage
+#![doc = include_str!("../README.md")]
+
+mod blocks;
+mod codec;
+mod commit;
+mod database;
+mod error;
+mod heads;
+mod history;
+mod logs;
+mod maintenance;
+mod notes;
+mod proofs;
+mod store;
+mod tables;
+mod unwind;
+mod view;
+
+pub use blocks::{BlockEntry, ReceiptEntry, TransactionEntry};
+pub use database::{Database, DatabaseOptions};
+pub use error::StorageError;
+pub use heads::Heads;
+pub use logs::{LogEntry, LogFilter};
+pub use maintenance::{Stats, TableStats};
+pub use proofs::{AccountProof, StorageProof};
+pub use view::StateView;

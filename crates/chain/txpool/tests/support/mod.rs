@@ -11,20 +11,20 @@ use alloy_signer_local::PrivateKeySigner;
 use openledger_primitives::Transaction;
 use openledger_txpool::{AccountState, BlockContext, Pool, PoolConfig, PoolTransaction};
 
-pub const CHAIN: u64 = 20300;
-pub const GWEI: u128 = 1_000_000_000;
-pub const BLOCK: BlockContext = BlockContext { gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
+pub(crate) const CHAIN: u64 = 20300;
+pub(crate) const GWEI: u128 = 1_000_000_000;
+pub(crate) const BLOCK: BlockContext = BlockContext { gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
 
-pub fn signer(index: u8) -> PrivateKeySigner {
+pub(crate) fn signer(index: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::with_last_byte(index + 1)).unwrap()
 }
 
-pub fn address(index: u8) -> Address {
+pub(crate) fn address(index: u8) -> Address {
     signer(index).address()
 }
 
 /// A transfer with a fee cap of 10 gwei.
-pub fn transfer(nonce: u64, tip: u128) -> TxEip1559 {
+pub(crate) fn transfer(nonce: u64, tip: u128) -> TxEip1559 {
     TxEip1559 {
         chain_id: CHAIN,
         nonce,
@@ -37,7 +37,7 @@ pub fn transfer(nonce: u64, tip: u128) -> TxEip1559 {
     }
 }
 
-pub fn sign<T: SignableTransaction<alloy_primitives::Signature>>(index: u8, tx: T) -> Bytes
+pub(crate) fn sign<T: SignableTransaction<alloy_primitives::Signature>>(index: u8, tx: T) -> Bytes
 where
     Transaction: From<alloy_consensus::Signed<T>>,
 {
@@ -45,11 +45,11 @@ where
     Transaction::from(tx.into_signed(signature)).encoded_2718().into()
 }
 
-pub fn decoded(index: u8, tx: TxEip1559) -> PoolTransaction {
+pub(crate) fn decoded(index: u8, tx: TxEip1559) -> PoolTransaction {
     PoolTransaction::decode(sign(index, tx), &PoolConfig::new(CHAIN)).unwrap()
 }
 
-pub fn legacy(index: u8, chain_id: Option<u64>) -> Bytes {
+pub(crate) fn legacy(index: u8, chain_id: Option<u64>) -> Bytes {
     let tx = TxLegacy {
         chain_id,
         gas_limit: 21_000,
@@ -62,15 +62,15 @@ pub fn legacy(index: u8, chain_id: Option<u64>) -> Bytes {
 
 /// Accounts by address, rich unless said otherwise.
 #[derive(Default)]
-pub struct Accounts(pub BTreeMap<Address, AccountState>);
+pub(crate) struct Accounts(pub(crate) BTreeMap<Address, AccountState>);
 
 impl Accounts {
-    pub fn get(&self, address: &Address) -> AccountState {
+    pub(crate) fn get(&self, address: &Address) -> AccountState {
         let rich = AccountState { balance: U256::from(10).pow(U256::from(21)), ..AccountState::default() };
         self.0.get(address).copied().unwrap_or(rich)
     }
 
-    pub fn set(&mut self, index: u8, nonce: u64, balance: U256) {
+    pub(crate) fn set(&mut self, index: u8, nonce: u64, balance: U256) {
         self.0.insert(address(index), AccountState { nonce, balance, ..AccountState::default() });
     }
 }
@@ -81,6 +81,6 @@ impl openledger_txpool::AccountReader for Accounts {
     }
 }
 
-pub fn pool() -> Pool {
+pub(crate) fn pool() -> Pool {
     Pool::new(PoolConfig::new(CHAIN), BLOCK)
 }

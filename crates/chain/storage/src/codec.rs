@@ -1,0 +1,90 @@
+use alloy_consensus::{Header, Sealed};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, U256};
+use alloy_rlp::{Decodable, Encodable};
+use openledger_trie::TrieAccount;
+
+use crate::StorageError;
+
+pub(crate) fn decode<T: Decodable>(what: &str, bytes: &[u8]) -> Result<T, StorageError> {
+    alloy_rlp::decode_exact(bytes).map_err(|error| StorageError::Corrupted(format!("{what} does not decode: {error}")))
+}
+
+/// The item at `index` of an RLP list, without decoding those before it.
+pub(crate) fn decode_nth<T: Decodable>(what: &str, list: &[u8], index: usize) -> Result<T, StorageError> {
+    let bad = |error: alloy_rlp::Error| StorageError::Corrupted(format!("{what} does not decode: {error}"));
+    let mut items = alloy_rlp::Header::decode_bytes(&mut &list[..], true).map_err(bad)?;
+    for _ in 0..index {
+        let item = alloy_rlp::Header::decode(&mut items).map_err(bad)?;
+        items = &items[item.payload_length..];
+    }
+    T::decode(&mut items).map_err(bad)
+}
+
+pub(crate) fn encode_list<T: Encodable>(items: &[T]) -> Vec<u8> {
+    let mut out = Vec::new();
+    alloy_rlp::encode_list(items, &mut out);
+    out
+}
+
+pub(crate) fn account(bytes: &[u8]) -> Result<TrieAccount, StorageError> {
+    decode("an account", bytes)
+}
+
+pub(crate) fn header(bytes: &[u8], hash: B256) -> Result<Sealed<Header>, StorageError> {
+    Ok(Sealed::new_unchecked(decode("a header", bytes)?, hash))
+}
+
+pub(crate) fn slot_value(bytes: &[u8]) -> Result<U256, StorageError> {
+    U256::try_from_be_slice(bytes).ok_or_else(|| StorageError::corrupted("a slot is longer than 32 bytes"))
+}
+
+pub(crate) fn number(bytes: &[u8]) -> Result<u64, StorageError> {
+    Ok(u64::from_be_bytes(bytes.try_into().map_err(|_| StorageError::corrupted("a number is not 8 bytes long"))?))
+}
+
+pub(crate) fn hash(bytes: &[u8]) -> Result<B256, StorageError> {
+    B256::try_from(bytes).map_err(|_| StorageError::corrupted("a hash is not 32 bytes long"))
+}
+
+pub(crate) fn encode_id(id: BlockNumHash) -> [u8; 40] {
+    let mut out = [0; 40];
+    out[..8].copy_from_slice(&id.number.to_be_bytes());
+    out[8..].copy_from_slice(id.hash.as_slice());
+    out
+}
+
+pub(crate) fn decode_id(bytes: &[u8]) -> Result<BlockNumHash, StorageError> {
+    match bytes.split_at_checked(8) {
+        Some((n, h)) => Ok(BlockNumHash::new(number(n)?, hash(h)?)),
+        None => Err(StorageError::corrupted("a block id is too short")),
+    }
+}
+
+/// Block number and index: where a transaction is.
+pub(crate) fn encode_place(number: u64, index: u32) -> [u8; 12] {
+    let mut out = [0; 12];
+    out[..8].copy_from_slice(&number.to_be_bytes());
+    out[8..].copy_from_slice(&index.to_be_bytes());
+    out
+}
+
+pub(crate) fn decode_place(bytes: &[u8]) -> Result<(u64, u32), StorageError> {
+    let place: [u8; 12] =
+        bytes.try_into().map_err(|_| StorageError::corrupted("a transaction's place is not 12 bytes long"))?;
+    let [number @ .., _, _, _, _] = place;
+    let [_, _, _, _, _, _, _, _, index @ ..] = place;
+    Ok((u64::from_be_bytes(number), u32::from_be_bytes(index)))
+}
+
+pub(crate) fn encode_senders(senders: &[Address]) -> Vec<u8> {
+    senders.iter().flat_map(|sender| sender.0.0).collect()
+}
+
+pub(crate) fn decode_senders(bytes: &[u8]) -> Result<Vec<Address>, StorageError> {
+    let (senders, rest) = bytes.as_chunks::<20>();
+    if !rest.is_empty() {
+        return Err(StorageError::corrupted("senders are not 20 bytes each"));
+    }
+    Ok(senders.iter().map(|sender| Address::from(*sender)).collect())
+}

@@ -1,0 +1,148 @@
+//! A chain of made-up blocks with real roots, and a model of its state.
+#![allow(dead_code)] // each test file uses its part
+
+use std::{collections::BTreeMap, path::Path};
+
+use alloy_consensus::{BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559};
+use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
+use alloy_trie::TrieAccount;
+use op_alloy_consensus::TxDeposit;
+use openledger_primitives::{Block, Receipt, Transaction};
+use openledger_stf::{Account, AccountChange, ExecutedBlock, StateChanges, StateCommitter};
+use openledger_storage::{Database, DatabaseOptions};
+
+pub(crate) fn open(path: &Path) -> Database {
+    Database::open(path, &OPTIONS).unwrap()
+}
+
+pub(crate) const OPTIONS: DatabaseOptions = DatabaseOptions { cache_bytes: 8 << 20, max_open_files: 64 };
+
+pub(crate) fn address(index: u8) -> Address {
+    Address::repeat_byte(index + 1)
+}
+
+pub(crate) fn slot(index: u8) -> B256 {
+    B256::with_last_byte(index)
+}
+
+/// The state as plain maps.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Model(pub(crate) BTreeMap<Address, (Account, BTreeMap<B256, U256>)>);
+
+impl Model {
+    pub(crate) fn apply(&mut self, changes: &StateChanges) {
+        for (address, change) in &changes.accounts {
+            let Some(account) = change.account else {
+                self.0.remove(address);
+                continue;
+            };
+            let entry = self.0.entry(*address).or_default();
+            entry.0 = account;
+            if change.storage_wiped {
+                entry.1.clear();
+            }
+            for (slot, value) in &change.storage {
+                if value.is_zero() {
+                    entry.1.remove(slot)
+                } else {
+                    entry.1.insert(*slot, *value)
+                };
+            }
+        }
+    }
+
+    pub(crate) fn storage_root(storage: &BTreeMap<B256, U256>) -> B256 {
+        alloy_trie::root::storage_root_unhashed(storage.iter().map(|(slot, value)| (*slot, *value)))
+    }
+
+    /// The state root, from scratch.
+    pub(crate) fn root(&self) -> B256 {
+        alloy_trie::root::state_root_unhashed(self.0.iter().map(|(address, (account, storage))| {
+            let account = TrieAccount {
+                nonce: account.nonce,
+                balance: account.balance,
+                storage_root: Self::storage_root(storage),
+                code_hash: account.code_hash,
+            };
+            (*address, account)
+        }))
+    }
+}
+
+pub(crate) fn account(nonce: u64, balance: u64) -> Account {
+    Account { nonce, balance: U256::from(balance), code_hash: KECCAK256_EMPTY }
+}
+
+pub(crate) fn changed(account: Account, slots: &[(u8, u64)]) -> AccountChange {
+    AccountChange {
+        account: Some(account),
+        storage_wiped: false,
+        storage: slots.iter().map(|(index, value)| (slot(*index), U256::from(*value))).collect(),
+    }
+}
+
+pub(crate) fn changes(of: &[(u8, AccountChange)]) -> StateChanges {
+    StateChanges {
+        accounts: of.iter().map(|(index, change)| (address(*index), change.clone())).collect(),
+        ..StateChanges::default()
+    }
+}
+
+/// The genesis block of a state.
+pub(crate) fn genesis(changes: &StateChanges) -> Block {
+    let roots = Database::genesis_roots(changes).unwrap();
+    let header = Header {
+        state_root: roots.state_root,
+        base_fee_per_gas: Some(1),
+        withdrawals_root: Some(roots.message_passer_root),
+        ..Header::default()
+    };
+    Block { header, body: BlockBody { withdrawals: Some(Default::default()), ..BlockBody::default() } }
+}
+
+/// A block on top of the newest one: a deposit, and one transfer that logs.
+pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
+    let head = db.head().unwrap();
+    let roots = db.latest().unwrap().roots(&changes).unwrap();
+    let number = head.number + 1;
+    let deposit: Transaction = TxDeposit { source_hash: B256::from(U256::from(number)), ..TxDeposit::default() }.into();
+    let transfer = TxEip1559 { nonce: number, to: TxKind::Call(address(0)), ..TxEip1559::default() };
+    let transfer: Transaction = transfer.into_signed(Signature::test_signature()).into();
+    let receipts = vec![
+        Receipt::Eip1559(receipt(50_000, vec![])),
+        Receipt::Eip1559(receipt(71_000, vec![log(number, 0), log(number, 1)])),
+    ];
+    let header = Header {
+        number,
+        parent_hash: head.hash,
+        timestamp: 1_700_000_000 + number,
+        state_root: roots.state_root,
+        base_fee_per_gas: Some(1),
+        withdrawals_root: Some(roots.message_passer_root),
+        logs_bloom: receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom()),
+        ..Header::default()
+    };
+    let body =
+        BlockBody { transactions: vec![deposit, transfer], ommers: vec![], withdrawals: Some(Default::default()) };
+    let block = Block { header, body };
+    ExecutedBlock {
+        hash: block.header.hash_slow(),
+        block,
+        receipts,
+        senders: vec![address(100), address(101)],
+        changes,
+    }
+}
+
+fn receipt(cumulative_gas_used: u64, logs: Vec<Log>) -> ReceiptWithBloom<EthReceipt> {
+    EthReceipt { status: true.into(), cumulative_gas_used, logs }.with_bloom()
+}
+
+/// A log whose first topic tells the parity of its block, the second its index.
+pub(crate) fn log(number: u64, index: u8) -> Log {
+    Log::new_unchecked(
+        address(50 + index),
+        vec![keccak256([(number % 2) as u8]), slot(index)],
+        Bytes::copy_from_slice(&number.to_be_bytes()),
+    )
+}
