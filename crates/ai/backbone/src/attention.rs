@@ -19,6 +19,11 @@ impl Rotary {
         Ok(Self { cos: table(angle.f_cos()?)?, sin: table(angle.f_sin()?)? })
     }
 
+    /// A second handle on the same tables.
+    pub(crate) fn share(&self) -> Self {
+        Self { cos: self.cos.shallow_clone(), sin: self.sin.shallow_clone() }
+    }
+
     /// The rows for these positions, shaped `[rows, 1, head_dim / 2]` so that they spread over the heads.
     pub(crate) fn at(&self, positions: &Tensor) -> Result<(Tensor, Tensor), TchError> {
         let rows = |table: &Tensor| table.f_index_select(0, positions)?.f_unsqueeze(1);

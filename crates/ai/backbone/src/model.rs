@@ -78,6 +78,25 @@ impl Llama {
         Ok(Self { config, device, embedding, blocks, norm, output, rotary })
     }
 
+    /// A second handle on the same weights, for another thread: nothing is copied. libtorch's tensors may move between
+    /// threads, but no two threads may use one handle.
+    pub fn share(&self) -> Self {
+        let shared = |block: &Block| Block {
+            attention_norm: block.attention_norm.shallow_clone(),
+            feed_forward_norm: block.feed_forward_norm.shallow_clone(),
+            projections: block.projections.each_ref().map(Tensor::shallow_clone),
+        };
+        Self {
+            config: self.config.clone(),
+            device: self.device,
+            embedding: self.embedding.shallow_clone(),
+            blocks: self.blocks.iter().map(shared).collect(),
+            norm: self.norm.shallow_clone(),
+            output: self.output.as_ref().map(Tensor::shallow_clone),
+            rotary: self.rotary.share(),
+        }
+    }
+
     /// The model's shape.
     pub const fn config(&self) -> &LlamaConfig {
         &self.config

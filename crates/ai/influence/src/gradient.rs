@@ -93,6 +93,13 @@ impl LoraParameters {
         Self::new(adapter.config().clone(), adapter.weights())
     }
 
+    /// A second handle on the same matrices, for another thread: nothing is copied, and gradients reach the same leaves.
+    pub fn share(&self) -> Self {
+        let shared = |pair: &LoraWeights| LoraWeights { a: pair.a.shallow_clone(), b: pair.b.shallow_clone() };
+        let weights = self.weights.iter().map(|(key, pair)| (*key, shared(pair))).collect();
+        Self { config: self.config.clone(), weights, layout: self.layout.clone() }
+    }
+
     /// Rank, scaling and target modules.
     pub const fn config(&self) -> &AdapterConfig {
         &self.config

@@ -1,4 +1,4 @@
-use std::path::PathBuf;
+use std::{num::NonZeroU16, path::PathBuf};
 
 use serde::{Deserialize, Serialize};
 
@@ -29,9 +29,9 @@ pub struct TrainArgs {
     /// Forget earlier results and checkpoints in the output folder
     #[arg(long)]
     pub fresh: bool,
-    /// CPU threads [default: all cores]
+    /// Threads, each of which runs its own passes; the result does not depend on their number [default: one for each core]
     #[arg(long, value_name = "N")]
-    pub threads: Option<u16>,
+    pub threads: Option<NonZeroU16>,
 }
 
 /// How the rows of a dataset become data.
@@ -88,12 +88,13 @@ pub struct Hyperparameters {
     /// Passes over the data
     #[arg(long, value_name = "N", default_value_t = 1.0)]
     pub epochs: f64,
-    /// Data in one forward and backward pass; memory grows with it
+    /// Data in one step
     #[arg(long, value_name = "N", default_value_t = 4)]
     pub batch_size: usize,
-    /// Passes whose gradients make one step
-    #[arg(long, value_name = "N", default_value_t = 1)]
-    pub gradient_accumulation: usize,
+    /// Data in one forward and backward pass; a step's passes run beside each other on the threads there are, and memory
+    /// grows with their size
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    pub micro_batch_size: usize,
     /// Peak learning rate
     #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
     pub learning_rate: f64,
@@ -137,7 +138,7 @@ impl Default for Hyperparameters {
         Self {
             epochs: 1.0,
             batch_size: 4,
-            gradient_accumulation: 1,
+            micro_batch_size: 2,
             learning_rate: 2e-3,
             schedule: ScheduleKind::default(),
             warmup_ratio: 0.1,
@@ -166,8 +167,8 @@ impl Hyperparameters {
         let size = |value: usize| (1..=1 << 16).contains(&value);
         check(positive(self.epochs), "--epochs", self.epochs.to_string(), "must be above 0")?;
         check(size(self.batch_size), "--batch-size", self.batch_size.to_string(), "must be 1 to 65536")?;
-        let accumulation = self.gradient_accumulation;
-        check(size(accumulation), "--gradient-accumulation", accumulation.to_string(), "must be 1 to 65536")?;
+        let micro = self.micro_batch_size;
+        check(size(micro), "--micro-batch-size", micro.to_string(), "must be 1 to 65536")?;
         check(positive(self.learning_rate), "--learning-rate", self.learning_rate.to_string(), "must be above 0")?;
         check(share(self.warmup_ratio), "--warmup-ratio", self.warmup_ratio.to_string(), "must be 0 to 1")?;
         let decay = self.weight_decay;
@@ -199,11 +200,11 @@ pub struct IndexArgs {
     #[arg(long, value_name = "FOLDER")]
     pub adapter: PathBuf,
     /// Data in one forward and backward pass; memory grows with it
-    #[arg(long, value_name = "N", default_value_t = 4)]
+    #[arg(long, value_name = "N", default_value_t = 2)]
     pub batch_size: usize,
-    /// CPU threads [default: all cores]
+    /// Threads, each of which runs its own passes; the result does not depend on their number [default: one for each core]
     #[arg(long, value_name = "N")]
-    pub threads: Option<u16>,
+    pub threads: Option<NonZeroU16>,
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use tch::Device;
 
 use crate::{
     DATASET_FILE, Dataset, Datum, Error, Event, IndexArgs, REPORT_FILE, Result, TrainingReport, adapter, examples,
-    progress::Pace,
+    progress::Pace, workers::Workers,
 };
 
 /// What an indexing run made or found.
@@ -28,9 +28,6 @@ pub struct IndexSummary {
 pub fn run_indexing(args: &IndexArgs, progress: &mut dyn FnMut(&Event)) -> Result<IndexSummary> {
     if args.batch_size == 0 {
         return Err(Error::Parameter { name: "--batch-size", value: "0".into(), rule: "must be 1 or above" });
-    }
-    if let Some(threads) = args.threads {
-        tch::set_num_threads(threads.into());
     }
     let report_path = args.adapter.join(REPORT_FILE);
     let report = TrainingReport::open(&args.adapter)?
@@ -82,23 +79,24 @@ pub fn run_indexing(args: &IndexArgs, progress: &mut dyn FnMut(&Event)) -> Resul
     if builder.next() > 0 {
         progress(&Event::Resumed { done: builder.next(), total: builder.len() });
     }
+    let mut workers = Workers::new(&backbone.model, &parameters, args.threads);
     let mut pace = Pace::new();
     while builder.next() < builder.len() {
         // Batches begin at multiples of their size, also after an interruption: a batch's padding changes its
         // gradients in the last bits, and an index should not depend on when it was interrupted.
         let first = builder.next() - builder.next() % args.batch_size;
-        let batch = &examples[first..(first + args.batch_size).min(examples.len())];
-        let found = gradients(&backbone.model, &parameters, batch)?;
-        let loss = found.iter().map(|gradient| gradient.loss()).sum::<f64>() / found.len() as f64;
-        let new = &found[builder.next() - first..];
-        for gradient in new {
+        let round: Vec<_> = examples[first..].chunks(args.batch_size).take(workers.count()).collect();
+        let tokens = round.iter().flat_map(|batch| batch.iter()).map(|example| example.tokens().len()).sum();
+        let found = workers.map(round, |worker, batch| Ok(gradients(&worker.model, &worker.parameters, batch)?))?;
+        let new: Vec<_> = found.into_iter().flatten().skip(builder.next() - first).collect();
+        for gradient in &new {
             builder.push(gradient.values())?;
         }
-        pace.add(batch.iter().map(|example| example.tokens().len()).sum(), new.len());
+        pace.add(tokens, new.len());
         progress(&Event::Indexed {
             done: builder.next(),
             total: builder.len(),
-            loss,
+            loss: new.iter().map(|gradient| gradient.loss()).sum::<f64>() / new.len() as f64,
             tokens_per_second: pace.tokens_per_second(),
             remaining: pace.remaining(builder.len() - builder.next()),
         });

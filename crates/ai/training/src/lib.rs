@@ -14,6 +14,7 @@ mod random;
 mod report;
 mod schedule;
 mod sft;
+mod workers;
 
 pub use args::{Hyperparameters, IndexArgs, Preparation, TrainArgs};
 pub use dataset::{
@@ -27,4 +28,4 @@ pub use progress::Event;
 pub use random::SplitMix64;
 pub use report::{ContributorSummary, EvaluationRecord, REPORT_FILE, StepRecord, TrainingReport};
 pub use schedule::{Schedule, ScheduleKind};
-pub use sft::{evaluate, run_training};
+pub use sft::run_training;

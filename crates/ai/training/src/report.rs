@@ -35,7 +35,7 @@ pub struct TrainingReport {
     /// Steps left out because a loss or gradient was not finite.
     pub skipped_steps: usize,
     /// Time spent training, in seconds, over all runs.
-    pub seconds: f64,
+    pub seconds: f32,
     /// Tokens that went through the model forward and backward, without padding.
     pub tokens: usize,
 }
@@ -59,11 +59,11 @@ pub struct StepRecord {
     /// From 1.
     pub step: usize,
     /// Mean loss over the step's data, nats per completion token.
-    pub loss: f64,
+    pub loss: f32,
     /// Learning rate.
-    pub learning_rate: f64,
+    pub learning_rate: f32,
     /// Norm of the gradient before clipping.
-    pub gradient_norm: f64,
+    pub gradient_norm: f32,
 }
 
 /// One measurement on held-out data.
@@ -73,7 +73,7 @@ pub struct EvaluationRecord {
     /// Steps done before it.
     pub step: usize,
     /// Mean loss, nats per completion token.
-    pub loss: f64,
+    pub loss: f32,
 }
 
 impl TrainingReport {

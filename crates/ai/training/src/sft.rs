@@ -4,7 +4,7 @@
 use std::fs;
 
 use alloy_primitives::B256;
-use openledger_backbone::{Backbone, LinearDelta, Llama};
+use openledger_backbone::Backbone;
 use openledger_influence::{Example, LoraParameters, completion_losses};
 use serde::Serialize;
 use tch::{Device, Kind, Tensor};
@@ -15,6 +15,7 @@ use crate::{
     checkpoint::{Checkpoints, State},
     examples, files, optimizer,
     progress::Pace,
+    workers::Workers,
 };
 
 /// Steps in a row without a finite loss before training gives up.
@@ -25,9 +26,6 @@ const MAX_SKIPPED: usize = 3;
 pub fn run_training(args: &TrainArgs, progress: &mut dyn FnMut(&Event)) -> Result<TrainingReport> {
     let hyperparameters = &args.hyperparameters;
     hyperparameters.check()?;
-    if let Some(threads) = args.threads {
-        tch::set_num_threads(threads.into());
-    }
     let (dataset, summary) = Dataset::read(
         &args.dataset,
         &args.preparation.fields(),
@@ -76,7 +74,8 @@ pub fn run_training(args: &TrainArgs, progress: &mut dyn FnMut(&Event)) -> Resul
         dataset_root: training.root(),
     });
 
-    let mut trainer = Trainer::new(&backbone.model, parameters, hyperparameters, &examples)?;
+    let workers = Workers::new(&backbone.model, &parameters, args.threads);
+    let mut trainer = Trainer::new(workers, parameters, hyperparameters, &examples)?;
     let mut state = State { plan, ..State::default() };
     if let Some(found) = checkpoints.load(plan, &trainer.parameters.tensors(), &mut trainer.optimizer)? {
         progress(&Event::Resumed { done: found.step, total: trainer.steps });
@@ -102,7 +101,7 @@ pub fn run_training(args: &TrainArgs, progress: &mut dyn FnMut(&Event)) -> Resul
         steps: state.steps,
         evaluations: state.evaluations,
         skipped_steps: state.skipped_steps,
-        seconds: state.seconds,
+        seconds: state.seconds as f32,
         tokens: state.tokens,
     };
     report.write(&args.output)?;
@@ -127,26 +126,8 @@ fn plan(hyperparameters: &Hyperparameters, training: &Dataset, evaluation: &Data
     files::sha256(&serde_json::to_vec(&plan).expect("a plan is plain data"))
 }
 
-/// Mean over the examples of their losses, without gradients; `None` without examples.
-pub fn evaluate(
-    model: &Llama,
-    delta: &dyn LinearDelta,
-    examples: &[Example],
-    batch_size: usize,
-) -> Result<Option<f64>> {
-    if examples.is_empty() {
-        return Ok(None);
-    }
-    let _no_grad = tch::no_grad_guard();
-    let mut total = 0.0;
-    for batch in examples.chunks(batch_size) {
-        total += f64::try_from(completion_losses(model, delta, batch)?.f_sum(Kind::Double)?)?;
-    }
-    Ok(Some(total / examples.len() as f64))
-}
-
 struct Trainer<'a> {
-    model: &'a Llama,
+    workers: Workers,
     parameters: LoraParameters,
     optimizer: AdamW,
     schedule: Schedule,
@@ -159,17 +140,17 @@ struct Trainer<'a> {
 
 impl<'a> Trainer<'a> {
     fn new(
-        model: &'a Llama,
+        workers: Workers,
         parameters: LoraParameters,
         hyperparameters: &'a Hyperparameters,
         examples: &'a [Example],
     ) -> Result<Self> {
-        let step_size = (hyperparameters.batch_size * hyperparameters.gradient_accumulation).min(examples.len());
+        let step_size = hyperparameters.batch_size.min(examples.len());
         let steps = (examples.len().div_ceil(step_size) as f64 * hyperparameters.epochs).ceil() as usize;
         let optimizer = AdamW::new(&parameters.tensors(), hyperparameters.weight_decay)?;
         let Hyperparameters { schedule, learning_rate, warmup_ratio, .. } = *hyperparameters;
         let schedule = Schedule::new(schedule, learning_rate, warmup_ratio, steps);
-        Ok(Self { model, parameters, optimizer, schedule, hyperparameters, examples, step_size, steps })
+        Ok(Self { workers, parameters, optimizer, schedule, hyperparameters, examples, step_size, steps })
     }
 
     fn run(
@@ -187,10 +168,9 @@ impl<'a> Trainer<'a> {
             let every = self.hyperparameters.evaluate_every;
             let due = state.step == 0 || state.step == self.steps || (every > 0 && state.step.is_multiple_of(every));
             if due && state.evaluations.last().is_none_or(|last| last.step != state.step) {
-                let batch = self.hyperparameters.batch_size;
-                if let Some(loss) = evaluate(self.model, &self.parameters, held_out, batch)? {
+                if let Some(loss) = self.evaluate(held_out)? {
                     progress(&Event::Evaluated { step: state.step, loss });
-                    state.evaluations.push(EvaluationRecord { step: state.step, loss });
+                    state.evaluations.push(EvaluationRecord { step: state.step, loss: loss as f32 });
                 }
             }
             if state.step == self.steps {
@@ -209,9 +189,9 @@ impl<'a> Trainer<'a> {
                     progress(&Event::Step {
                         step: record.step,
                         steps: self.steps,
-                        loss: record.loss,
-                        learning_rate: record.learning_rate,
-                        gradient_norm: record.gradient_norm,
+                        loss: record.loss.into(),
+                        learning_rate: record.learning_rate.into(),
+                        gradient_norm: record.gradient_norm.into(),
                         tokens_per_second: pace.tokens_per_second(),
                         remaining: pace.remaining(self.steps - state.step),
                     });
@@ -246,22 +226,35 @@ impl<'a> Trainer<'a> {
         batch
     }
 
+    /// The parts that go through the model one at a time.
+    fn passes<'b>(&self, examples: &'b [Example]) -> Vec<&'b [Example]> {
+        examples.chunks(self.hyperparameters.micro_batch_size).collect()
+    }
+
+    /// Mean loss of the examples; `None` without examples.
+    fn evaluate(&mut self, examples: &[Example]) -> Result<Option<f64>> {
+        let losses = self.workers.map(self.passes(examples), |worker, part| {
+            let _no_grad = tch::no_grad_guard();
+            Ok(f64::try_from(completion_losses(&worker.model, &worker.parameters, part)?.f_sum(Kind::Double)?)?)
+        })?;
+        Ok((!examples.is_empty()).then(|| losses.iter().sum::<f64>() / examples.len() as f64))
+    }
+
     /// One step of the optimiser; `None` when it was left out because a loss or gradient is not finite.
     fn step(&mut self, step: usize, batch: &[Example]) -> Result<Option<StepRecord>> {
-        let tensors = self.parameters.tensors();
-        let mut sums: Vec<Tensor> = Vec::new();
-        let mut loss = 0.0;
-        for part in batch.chunks(self.hyperparameters.batch_size) {
-            let losses = completion_losses(self.model, &self.parameters, part)?.f_sum(Kind::Float)?;
-            let scaled = losses.f_div_scalar(batch.len() as f64)?;
-            loss += f64::try_from(scaled.f_detach()?)?;
-            let gradients = Tensor::f_run_backward(&[&scaled], &tensors, false, false)?;
-            if sums.is_empty() {
-                sums = gradients;
-            } else {
-                for (sum, gradient) in sums.iter_mut().zip(&gradients) {
-                    let _ = sum.f_add_(gradient)?;
-                }
+        let size = batch.len() as f64;
+        let passes = self.workers.map(self.passes(batch), |worker, part| {
+            let losses = completion_losses(&worker.model, &worker.parameters, part)?;
+            let loss = losses.f_sum(Kind::Float)?.f_div_scalar(size)?;
+            let gradients = Tensor::f_run_backward(&[&loss], &worker.parameters.tensors(), false, false)?;
+            Ok((f64::try_from(loss.f_detach()?)?, gradients))
+        })?;
+        let mut passes = passes.into_iter();
+        let (mut loss, mut sums) = passes.next().expect("a step has data");
+        for (more, gradients) in passes {
+            loss += more;
+            for (sum, gradient) in sums.iter_mut().zip(&gradients) {
+                let _ = sum.f_add_(gradient)?;
             }
         }
         let gradient_norm = optimizer::clip(&mut sums, self.hyperparameters.max_gradient_norm)?;
@@ -269,7 +262,8 @@ impl<'a> Trainer<'a> {
             return Ok(None);
         }
         let learning_rate = self.schedule.rate(step);
-        self.optimizer.step(&tensors, &sums, learning_rate)?;
-        Ok(Some(StepRecord { step: step + 1, loss, learning_rate, gradient_norm }))
+        self.optimizer.step(&self.parameters.tensors(), &sums, learning_rate)?;
+        let (loss, gradient_norm) = (loss as f32, gradient_norm as f32);
+        Ok(Some(StepRecord { step: step + 1, loss, learning_rate: learning_rate as f32, gradient_norm }))
     }
 }
