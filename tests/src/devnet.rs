@@ -68,7 +68,7 @@ impl Devnet {
         for (flag, port) in ports {
             command.arg(flag).arg(port.to_string());
         }
-        command.args(["--data-limit", "24", "--epochs", "2", "--max-tokens", "24"]).args(flags);
+        command.args(["--data-limit", "16", "--epochs", "2", "--max-tokens", "24"]).args(flags);
         command
     }
 
