@@ -119,7 +119,7 @@ pub enum DeployError {
         /// What it said.
         reason: String,
     },
-    /// The genesis state does not make a block.
-    #[error("the genesis block cannot be made: {0}")]
-    Genesis(String),
+    /// `genesis.json` does not make a block.
+    #[error("the genesis block cannot be made: {0}; remove genesis.json if it was edited, and run this again")]
+    Genesis(#[from] openledger_stf::genesis::GenesisError),
 }

@@ -36,7 +36,7 @@ pub fn build_genesis(settings: &ChainSettings, artifacts: &Artifacts, timestamp:
         accounts.fund(*address, settings.fund_amount);
     }
     Ok(Genesis {
-        config: chain_config(settings)?,
+        config: chain_config(settings),
         timestamp,
         extra_data: extra_data(settings),
         gas_limit: settings.chain.gas_limit,
@@ -56,7 +56,7 @@ fn extra_data(settings: &ChainSettings) -> Bytes {
 }
 
 /// Every fork up to Jovian at genesis, in the words that op-geth and op-reth read.
-fn chain_config(settings: &ChainSettings) -> Result<ChainConfig, DeployError> {
+fn chain_config(settings: &ChainSettings) -> ChainConfig {
     let at_block = [
         "homesteadBlock",
         "eip150Block",
@@ -101,5 +101,5 @@ fn chain_config(settings: &ChainSettings) -> Result<ChainConfig, DeployError> {
     for fork in at_block.into_iter().chain(at_time) {
         config[fork] = json!(0);
     }
-    serde_json::from_value(config).map_err(|error| DeployError::Genesis(error.to_string()))
+    serde_json::from_value(config).expect("fields of a chain configuration")
 }

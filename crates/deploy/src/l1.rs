@@ -117,7 +117,7 @@ impl L1 {
             loop {
                 let receipt = self.provider.get_transaction_receipt(hash).await;
                 match receipt.map_err(|error| self.error("show a receipt", &error))? {
-                    Some(receipt) => break Ok(receipt),
+                    Some(receipt) => break Ok::<_, DeployError>(receipt),
                     None => tokio::time::sleep(POLL).await,
                 }
             }

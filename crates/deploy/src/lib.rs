@@ -2,7 +2,6 @@
 
 mod args;
 mod artifacts;
-mod block;
 mod constructor;
 mod error;
 mod files;
@@ -15,7 +14,6 @@ mod settings;
 
 pub use args::{ChainArgs, DeployArgs};
 pub use artifacts::Artifacts;
-pub use block::genesis_header;
 pub use constructor::{Constructed, construct};
 pub use error::DeployError;
 pub use genesis::build_genesis;

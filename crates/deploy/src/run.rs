@@ -5,13 +5,13 @@ use alloy::{
     signers::local::PrivateKeySigner,
     sol_types::SolValue as _,
 };
+use openledger_stf::genesis;
 use serde::{Deserialize, Serialize};
 
 use crate::{
     Artifacts, ChainSettings, DeployArgs, DeployError, build_genesis,
     constructor::construct,
     files::OutputFolder,
-    genesis_header,
     l1::L1,
     predeploys::{self, MULTICALL3},
     rollup::{L1Contracts, L1Origin, rollup_config},
@@ -238,7 +238,8 @@ impl Deployment {
                 genesis
             }
         };
-        let hash = genesis_header(&genesis)?.hash_slow();
+        let (block, _) = genesis::block_and_state(&genesis)?;
+        let hash = block.header.hash_slow();
         let rollup = rollup_config(settings, progress.l1_chain_id, contracts, oracle, origin, hash);
         self.out.write(ROLLUP, &rollup)?;
         self.out.write(CONTRACTS, &AddressBook::new(settings, contracts, oracle))?;

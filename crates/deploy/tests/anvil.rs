@@ -11,8 +11,9 @@ use alloy::{
 };
 use alloy_genesis::Genesis;
 use common::{Anvil, BATCHER, PAYER, PROPOSER, args};
-use openledger_deploy::{DeployError, genesis_header, run};
+use openledger_deploy::{DeployError, run};
 use openledger_primitives::RollupConfig;
+use openledger_stf::genesis;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -80,8 +81,8 @@ async fn files_and_contracts_agree() {
     let book: Value = read(&out, "contracts.json");
     let l1 = provider(&anvil);
 
-    let header = genesis_header(&genesis).unwrap();
-    assert_eq!(rollup.genesis.l2.hash, header.hash_slow());
+    let (block, _) = genesis::block_and_state(&genesis).unwrap();
+    assert_eq!(rollup.genesis.l2.hash, block.header.hash_slow());
     assert_eq!(rollup.genesis.l2_time, genesis.timestamp);
     let origin = l1.get_block_by_number(rollup.genesis.l1.number.into()).await.unwrap().unwrap();
     assert_eq!((origin.header.hash, origin.header.timestamp), (rollup.genesis.l1.hash, rollup.genesis.l2_time));

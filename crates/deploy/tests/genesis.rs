@@ -16,6 +16,7 @@ use openledger_attribution::{
 use openledger_deploy::{ChainParameters, ChainSettings, Roles, build_genesis};
 use openledger_evm::{Evm as _, EvmFactory as _, OpEvm, OpTx, OpenLedgerEvmFactory, block_env};
 use openledger_primitives::{ChainSpec, Header, addresses};
+use openledger_trie::{EMPTY_ROOT_HASH, EmptyStore};
 use revm::{
     DatabaseCommit as _,
     context::{TxEnv, result::ExecutionResult},
@@ -241,6 +242,12 @@ fn genesis_is_the_same_every_time_and_holds_what_was_funded() {
     assert_eq!(genesis, build());
     let supply: U256 = genesis.alloc.values().map(|account| account.balance).sum();
     assert_eq!(Some(supply), settings().genesis_supply());
+
+    // Two tries agree on its root.
+    let (block, changes) = openledger_stf::genesis::block_and_state(&genesis).unwrap();
+    let update = openledger_trie::state_root(&EmptyStore, EMPTY_ROOT_HASH, &changes).unwrap();
+    assert_eq!(update.root, block.header.state_root);
+
     let text = serde_json::to_string(&genesis).unwrap();
     assert_eq!(serde_json::from_str::<alloy_genesis::Genesis>(&text).unwrap(), genesis);
 }
