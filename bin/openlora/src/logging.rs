@@ -11,7 +11,13 @@ pub(crate) struct LogArgs {
     #[arg(long = "log", global = true, env = "OPENLORA_LOG", default_value = "info", value_name = "FILTER")]
     filter: String,
     /// How to write it: `text` for people, `json` (one object a line) for machines
-    #[arg(long = "log-format", global = true, env = "OPENLORA_LOG_FORMAT", default_value = "text", value_name = "FORMAT")]
+    #[arg(
+        long = "log-format",
+        global = true,
+        env = "OPENLORA_LOG_FORMAT",
+        default_value = "text",
+        value_name = "FORMAT"
+    )]
     format: LogFormat,
 }
 

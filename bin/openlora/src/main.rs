@@ -4,11 +4,19 @@ mod args;
 mod commands;
 mod logging;
 
-use std::process::ExitCode;
+use std::{
+    env,
+    os::unix::process::CommandExt as _,
+    process::{Command, ExitCode},
+};
 
 use clap::Parser as _;
 
+/// How the threads of OpenMP, which libtorch computes with, wait for each other.
+const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
+
 fn main() -> ExitCode {
+    yield_while_waiting();
     let cli = args::Cli::parse();
     logging::init(&cli.logging);
     match commands::run(cli.command) {
@@ -18,4 +26,16 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// By default OpenMP's threads spin while they wait. On a machine that has something else to do, that takes the time from
+/// the very thread they wait for: answers come three times slower. The library reads the setting when it is loaded,
+/// before `main`, so the program starts itself once more with it. Whoever sets the variable decides.
+fn yield_while_waiting() {
+    if env::var_os(WAIT_POLICY).is_some() {
+        return;
+    }
+    let Ok(program) = env::current_exe() else { return };
+    // Returns only if it fails; then spinning is still better than not running.
+    let _ = Command::new(program).args(env::args_os().skip(1)).env(WAIT_POLICY, "PASSIVE").exec();
 }

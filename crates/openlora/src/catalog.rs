@@ -66,7 +66,8 @@ impl Catalog {
     /// All adapters by name.
     pub(crate) fn list(&self) -> BTreeMap<String, AdapterEntry> {
         let Some(folder) = &self.folder else { return BTreeMap::new() };
-        let names = fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
+        let names =
+            fs::read_dir(folder).into_iter().flatten().flatten().filter_map(|e| e.file_name().into_string().ok());
         names.filter_map(|name| self.get(&name).map(|entry| (name, entry))).collect()
     }
 

@@ -53,7 +53,7 @@ pub struct LimitArgs {
     pub adapter_cache_mib: usize,
     /// CPU threads [default: all cores]
     #[arg(long, value_name = "N")]
-    pub threads: Option<u16>,
+    pub threads: Option<std::num::NonZero<u16>>,
     /// Longest answer where a request does not say, in tokens
     #[arg(long, value_name = "N", default_value_t = 256)]
     pub default_max_tokens: usize,
@@ -73,7 +73,13 @@ pub struct PaymentArgs {
     #[arg(long, value_name = "FILE", env = "OPENLORA_OPERATOR_KEY_FILE", requires = "l2_rpc")]
     pub operator_key_file: Option<PathBuf>,
     /// Where receipts are kept until they are settled and after
-    #[arg(long, visible_alias = "data-dir", value_name = "FOLDER", default_value = "openlora-data", env = "OPENLORA_DATADIR")]
+    #[arg(
+        long,
+        visible_alias = "data-dir",
+        value_name = "FOLDER",
+        default_value = "openlora-data",
+        env = "OPENLORA_DATADIR"
+    )]
     pub datadir: PathBuf,
     /// The InferenceLedger contract
     #[arg(long, value_name = "ADDRESS", default_value_t = LEDGER)]
@@ -100,7 +106,7 @@ impl LimitArgs {
             prefill_tokens: self.prefill_tokens.max(1),
             kv_bytes: self.kv_cache_mib.saturating_mul(1 << 20),
             adapter_bytes: self.adapter_cache_mib.saturating_mul(1 << 20),
-            threads: self.threads.map_or(0, i32::from),
+            threads: self.threads.map_or(0, |threads| threads.get().into()),
         }
     }
 }

@@ -29,7 +29,8 @@ impl Metrics {
     pub(crate) fn render(&self, gauges: &Gauges, unsettled: usize) -> String {
         let mut out = String::new();
         let mut line = |name: &str, kind: &str, help: &str, value: u64| {
-            let _ = writeln!(out, "# HELP openlora_{name} {help}\n# TYPE openlora_{name} {kind}\nopenlora_{name} {value}");
+            let _ =
+                writeln!(out, "# HELP openlora_{name} {help}\n# TYPE openlora_{name} {kind}\nopenlora_{name} {value}");
         };
         for (name, help, counter) in [
             ("requests_total", "Completion requests received.", &self.requests),

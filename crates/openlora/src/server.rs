@@ -1,14 +1,8 @@
-use std::{
-    collections::BTreeMap,
-    future::Future,
-    net::SocketAddr,
-    sync::Arc,
-    time::Duration,
-};
+use std::{collections::BTreeMap, future::Future, net::SocketAddr, sync::Arc, time::Duration};
 
 use alloy_primitives::B256;
 use tch::Device;
-use tokio::{net::TcpListener, sync::Notify};
+use tokio::{net::TcpListener, sync::Notify, task::JoinSet};
 use tracing::{info, warn};
 
 use crate::{
@@ -69,12 +63,12 @@ impl Server {
 
     /// Serves until `shutdown` is done and the requests of then are answered.
     pub async fn run(self, shutdown: impl Future<Output = ()> + Send + 'static) -> Result<(), ServeError> {
-        let settler = self.settler.map(|settler| tokio::spawn(settler.run()));
-        let served = axum::serve(self.listener, router(self.state)).with_graceful_shutdown(shutdown).await;
-        // What is not settled waits on disk for the next start.
-        if let Some(settler) = settler {
-            settler.abort();
+        // Ends with this call; what is not settled then waits on disk for the next start.
+        let mut tasks = JoinSet::new();
+        if let Some(settler) = self.settler {
+            tasks.spawn(settler.run());
         }
+        let served = axum::serve(self.listener, router(self.state)).with_graceful_shutdown(shutdown).await;
         served.map_err(ServeError::Http)
     }
 }

@@ -56,11 +56,7 @@ pub(crate) fn attend(q: &Tensor, k: &Tensor, v: &Tensor) -> Result<Tensor, TchEr
         x.f_unsqueeze(2)?.f_expand([b, kv_heads, group, s, dim], false)?.f_reshape([b, heads, s, dim])
     };
     let (k, v) = (spread(k)?, spread(v)?);
-    let mask = if s == t {
-        None
-    } else {
-        Some(Tensor::f_ones([t, s], (Kind::Bool, q.device()))?.f_tril(s - t)?)
-    };
+    let mask = if s == t { None } else { Some(Tensor::f_ones([t, s], (Kind::Bool, q.device()))?.f_tril(s - t)?) };
     let causal = mask.is_none();
     let out = Tensor::f_scaled_dot_product_attention(q, &k, &v, mask, 0.0, causal, None, false)?;
     out.f_transpose(1, 2)?.f_reshape([b, t, heads * dim])

@@ -8,10 +8,14 @@ pub enum BackboneError {
     #[error("this is not a GGUF file (it begins with {0:02x?})")]
     NotGguf([u8; 4]),
     /// A version other than 3, little-endian.
-    #[error("GGUF version {0} is not supported (version 3, little-endian, is): convert the file with a newer llama.cpp")]
+    #[error(
+        "GGUF version {0} is not supported (version 3, little-endian, is): convert the file with a newer llama.cpp"
+    )]
     UnsupportedVersion(u32),
     /// Something is said to reach past the end of the file: it is cut short or made up.
-    #[error("the file is cut short or its header is wrong: {what} at byte {offset} needs {needed} bytes, {available} are left")]
+    #[error(
+        "the file is cut short or its header is wrong: {what} at byte {offset} needs {needed} bytes, {available} are left"
+    )]
     Truncated {
         /// What was being read.
         what: &'static str,

@@ -88,7 +88,8 @@ impl Sampler {
     }
 
     fn draw(&mut self, logits: &[f32], top: f32) -> u32 {
-        let weight = |&logit: &f32| if logit.is_nan() { 0.0 } else { f64::from((logit - top) / self.params.temperature).exp() };
+        let weight =
+            |&logit: &f32| if logit.is_nan() { 0.0 } else { f64::from((logit - top) / self.params.temperature).exp() };
         let mut candidates: Vec<(u32, f64)> = (0..).zip(logits.iter().map(weight)).filter(|c| c.1 > 0.0).collect();
         let total: f64 = candidates.iter().map(|c| c.1).sum();
         if self.params.top_k > 0 {

@@ -30,7 +30,8 @@ impl LoraAdapter {
     pub fn new(config: AdapterConfig, weights: &Weights, backbone: &LlamaConfig) -> Result<Self, LoraError> {
         let _no_grad = tch::no_grad_guard();
         let frozen = |tensor: &Tensor| tensor.f_detach_copy()?.f_to_kind(Kind::Float);
-        let copies = weights.iter().map(|(key, pair)| Ok((*key, LoraWeights { a: frozen(&pair.a)?, b: frozen(&pair.b)? })));
+        let copies =
+            weights.iter().map(|(key, pair)| Ok((*key, LoraWeights { a: frozen(&pair.a)?, b: frozen(&pair.b)? })));
         let weights: Weights = copies.collect::<Result<_, TchError>>()?;
         let config = config.checked()?;
         check(&config, &weights, backbone)?;

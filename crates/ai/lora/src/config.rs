@@ -73,8 +73,9 @@ impl AdapterConfig {
         let target_modules = modules
             .iter()
             .map(|name| {
-                Projection::from_module(name)
-                    .ok_or_else(|| LoraError::Config(format!("target module {name:?} is not a linear layer of a block")))
+                Projection::from_module(name).ok_or_else(|| {
+                    LoraError::Config(format!("target module {name:?} is not a linear layer of a block"))
+                })
             })
             .collect::<Result<Vec<_>, _>>()?;
         Self {

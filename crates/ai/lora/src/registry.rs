@@ -1,9 +1,4 @@
-use std::{
-    cell::Cell,
-    collections::BTreeMap,
-    ops::Deref,
-    rc::Rc,
-};
+use std::{cell::Cell, collections::BTreeMap, ops::Deref, rc::Rc};
 
 use tracing::debug;
 

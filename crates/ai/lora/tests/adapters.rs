@@ -42,8 +42,7 @@ fn adapter(backbone: &Backbone, r: usize, modules: &[Projection], b_scale: f64) 
 }
 
 fn run(backbone: &Backbone, prompts: &[Vec<u32>], delta: &dyn LinearDelta) -> Tensor {
-    let mut caches: Vec<KvCache> =
-        prompts.iter().map(|_| KvCache::new(backbone.model.config(), Device::Cpu)).collect();
+    let mut caches: Vec<KvCache> = prompts.iter().map(|_| KvCache::new(backbone.model.config(), Device::Cpu)).collect();
     let mut batch: Vec<Sequence<'_>> =
         caches.iter_mut().zip(prompts).map(|(cache, tokens)| Sequence { tokens, cache }).collect();
     backbone.model.step(&mut batch, delta).unwrap()

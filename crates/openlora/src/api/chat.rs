@@ -99,9 +99,10 @@ async fn answer(
     }
     request.common.max_tokens = request.max_completion_tokens.or(request.common.max_tokens);
     let prepared = prepare::prepare(state, request.common, move |info| {
-        let template = info.chat.as_ref().ok_or_else(|| {
-            ApiError::invalid("this model has no chat template; use /v1/completions", "messages")
-        })?;
+        let template = info
+            .chat
+            .as_ref()
+            .ok_or_else(|| ApiError::invalid("this model has no chat template; use /v1/completions", "messages"))?;
         template.render(&messages, true).map_err(|error| ApiError::invalid(error.to_string(), "messages"))
     })
     .await?;

@@ -95,7 +95,8 @@ pub(super) async fn start(
     })?;
     let request = admission.as_ref().map(|admission| admission.hold.request);
     let (pieces, mut rest) = mpsc::channel(PIECES);
-    let driver = Driver { state: Arc::clone(state), prepared, admission, index, cancelled, pieces, output: String::new() };
+    let driver =
+        Driver { state: Arc::clone(state), prepared, admission, index, cancelled, pieces, output: String::new() };
     // On its own: a paid answer is accounted for also when the client goes away.
     tokio::spawn(driver.run(incoming));
     match rest.recv().await {
@@ -187,10 +188,11 @@ impl Driver {
         let Some(gate) = &self.state.payment else { return Err(ApiError::internal("payments are off")) };
         let answer = Answer { model: self.prepared.model, prompt: self.prepared.prompt, output: self.output, usage };
         let chain_id = gate.chain.chain_id().await.map_err(|error| ApiError::internal(error.to_string()))?;
-        let record = build(&gate.chain, chain_id, authorization, &terms, answer, attribution.as_ref()).map_err(|error| {
-            error!(%error, "an answer has no receipt");
-            ApiError::internal(error.to_string())
-        })?;
+        let record =
+            build(&gate.chain, chain_id, authorization, &terms, answer, attribution.as_ref()).map_err(|error| {
+                error!(%error, "an answer has no receipt");
+                ApiError::internal(error.to_string())
+            })?;
         let summary = openledger::summary(&record, attribution.as_ref());
         let (request, fee) = (record.request_id, record.split.fee);
         // On disk before the client has the end of the answer.

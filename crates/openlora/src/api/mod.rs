@@ -23,12 +23,7 @@ pub(crate) use error::ApiError;
 use tokio::sync::Notify;
 use tower_http::cors::{Any, CorsLayer};
 
-use crate::{
-    catalog::Catalog,
-    engine::Engine,
-    metrics::Metrics,
-    payment::PaymentGate,
-};
+use crate::{catalog::Catalog, engine::Engine, metrics::Metrics, payment::PaymentGate};
 
 /// Largest request body: far beyond the context of any model served here.
 const MAX_BODY: usize = 4 << 20;

@@ -12,12 +12,16 @@ use crate::catalog::AdapterEntry;
 
 /// `GET /v1/models`: the backbone and the backbone with each adapter.
 pub(super) async fn list(State(state): State<Arc<AppState>>) -> Result<Json<Value>, ApiError> {
-    let data: Vec<Value> = all(&state).await?.iter().map(|(name, adapter)| describe(&state, name, adapter.as_ref())).collect();
+    let data: Vec<Value> =
+        all(&state).await?.iter().map(|(name, adapter)| describe(&state, name, adapter.as_ref())).collect();
     Ok(Json(json!({"object": "list", "data": data})))
 }
 
 /// `GET /v1/models/{model}`.
-pub(super) async fn get(State(state): State<Arc<AppState>>, Path(model): Path<String>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn get(
+    State(state): State<Arc<AppState>>,
+    Path(model): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     blocking(&state, move |state| {
         let (name, adapter) = find_model(state, &model)?;
         Ok(Json(describe(state, &name, adapter.as_ref())))
@@ -29,7 +33,8 @@ pub(super) async fn get(State(state): State<Arc<AppState>>, Path(model): Path<St
 pub(super) async fn all(state: &Arc<AppState>) -> Result<Vec<(String, Option<AdapterEntry>)>, ApiError> {
     blocking(state, |state| {
         let backbone = &state.engine.info().name;
-        let adapters = state.catalog.list().into_iter().map(|(name, entry)| (format!("{backbone}:{name}"), Some(entry)));
+        let adapters =
+            state.catalog.list().into_iter().map(|(name, entry)| (format!("{backbone}:{name}"), Some(entry)));
         std::iter::once((backbone.clone(), None)).chain(adapters).collect()
     })
     .await

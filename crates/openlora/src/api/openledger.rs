@@ -55,7 +55,8 @@ pub(super) async fn receipt(
     State(state): State<Arc<AppState>>,
     Path(request): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let id: B256 = request.parse().map_err(|_| ApiError::invalid("expected 0x and 64 hexadecimal digits", "request"))?;
+    let id: B256 =
+        request.parse().map_err(|_| ApiError::invalid("expected 0x and 64 hexadecimal digits", "request"))?;
     let record = match &state.payment {
         Some(gate) => gate.receipts.get(id).await,
         None => None,

@@ -69,7 +69,7 @@ pub(super) async fn prepare(
     };
     let (model, adapter, prompt, tokens) =
         tokio::task::spawn_blocking(work).await.map_err(|error| ApiError::internal(error.to_string()))??;
-    let room = room(state, tokens.len(), "the model's context")?;
+    let room = room(state, tokens.len())?;
     let max_tokens = match common.max_tokens {
         None => state.default_max_tokens.clamp(1, room),
         Some(asked) if asked as usize <= room => asked as usize,
@@ -97,12 +97,12 @@ pub(super) async fn prepare(
 }
 
 /// Tokens left for the answer.
-fn room(state: &AppState, prompt: usize, what: &str) -> Result<usize, ApiError> {
+fn room(state: &AppState, prompt: usize) -> Result<usize, ApiError> {
     let limit = state.engine.max_tokens();
     match limit.checked_sub(prompt) {
         Some(room) if room > 0 => Ok(room),
         _ => Err(ApiError::context_length(format!(
-            "the prompt has {prompt} tokens; {what} holds {limit}, the answer included. Shorten the messages"
+            "the prompt has {prompt} tokens; the context holds {limit}, the answer included. Shorten the messages"
         ))),
     }
 }

@@ -128,7 +128,8 @@ impl Engine {
             .await
             .map_err(|_| ServeError::EngineStopped)?
             .map_err(|source| ServeError::Model { path: model.to_owned(), source })?;
-        let per_token = openledger_backbone::KvCache::bytes_for(&info.config, 1) - openledger_backbone::KvCache::bytes_for(&info.config, 0);
+        let per_token = openledger_backbone::KvCache::bytes_for(&info.config, 1)
+            - openledger_backbone::KvCache::bytes_for(&info.config, 0);
         let kv_tokens = config.kv_bytes / per_token.max(1);
         Ok(Self { jobs, info, gauges, kv_tokens })
     }

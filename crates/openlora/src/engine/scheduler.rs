@@ -15,6 +15,9 @@ use super::{
     sequence::Running,
 };
 
+/// The logits after each sequence's last token, with the sequence's position in the batch.
+type Logits = Vec<(usize, Vec<f32>)>;
+
 /// Continuous batching: between any two steps finished sequences leave and waiting ones join.
 pub(super) struct Scheduler {
     backbone: Backbone,
@@ -132,8 +135,7 @@ impl Scheduler {
     }
 
     /// Logits of each sequence that took part, with its position in `running`.
-    #[allow(clippy::type_complexity)]
-    fn forward(&mut self, lengths: &[usize]) -> Result<Option<Vec<(usize, Vec<f32>)>>, BackboneError> {
+    fn forward(&mut self, lengths: &[usize]) -> Result<Option<Logits>, BackboneError> {
         let taking_part: Vec<usize> = (0..lengths.len()).filter(|&i| lengths[i] > 0).collect();
         if taking_part.is_empty() {
             return Ok(None);
@@ -146,7 +148,9 @@ impl Scheduler {
         let mut batch = Vec::with_capacity(tokens.len());
         let mut tokens_of = tokens.iter();
         for (sequence, &length) in self.running.iter_mut().zip(lengths) {
-            if length > 0 && let Some(tokens) = tokens_of.next() {
+            if length > 0
+                && let Some(tokens) = tokens_of.next()
+            {
                 batch.push(Sequence { tokens, cache: &mut sequence.cache });
             }
         }
@@ -160,7 +164,7 @@ impl Scheduler {
         Ok(Some(taking_part.into_iter().zip(logits.chunks_exact(vocabulary).map(<[f32]>::to_vec)).collect()))
     }
 
-    fn sample(&mut self, logits: Vec<(usize, Vec<f32>)>) {
+    fn sample(&mut self, logits: Logits) {
         let mut ended = Vec::new();
         for (i, mut logits) in logits {
             let sequence = &mut self.running[i];

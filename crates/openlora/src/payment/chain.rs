@@ -69,9 +69,18 @@ impl Chain {
         if model.owner.is_zero() {
             return Ok(None);
         }
-        let schedule = FeeSchedule::try_from(&model.fees)
-            .map_err(|error| RpcError::Unexpected { method: "eth_call", reason: format!("the model's price: {error}") })?;
-        Ok(Some(Terms { model_id, backbone, adapter, dataset_root: model.datasetRoot, schedule_id: schedule.id(), schedule }))
+        let schedule = FeeSchedule::try_from(&model.fees).map_err(|error| RpcError::Unexpected {
+            method: "eth_call",
+            reason: format!("the model's price: {error}"),
+        })?;
+        Ok(Some(Terms {
+            model_id,
+            backbone,
+            adapter,
+            dataset_root: model.datasetRoot,
+            schedule_id: schedule.id(),
+            schedule,
+        }))
     }
 
     pub(crate) async fn spendable(&self, payer: Address) -> Result<U256, RpcError> {

@@ -49,7 +49,12 @@ impl PaymentGate {
 
     /// Checks the authorisation in the headers and holds its ceiling. Everything is checked before anything is
     /// generated, in the order in which it gets more expensive.
-    pub(crate) async fn admit(&self, headers: &HeaderMap, terms: Terms, cost: RequestCost) -> Result<Admission, ApiError> {
+    pub(crate) async fn admit(
+        &self,
+        headers: &HeaderMap,
+        terms: Terms,
+        cost: RequestCost,
+    ) -> Result<Admission, ApiError> {
         let RequestCost { tokens_in, max_tokens } = cost;
         let largest = terms.max_fee(tokens_in, max_tokens).map_err(|error| {
             ApiError::invalid(format!("the fee of this request is beyond what can be settled: {error}"), "max_tokens")
@@ -88,11 +93,13 @@ impl PaymentGate {
                 Some(tokens) => format!("max_tokens = {tokens} would fit"),
                 None => "not even one token fits".into(),
             };
-            let message = format!("maxFee {} is below {largest}, the most this request can cost; {fits}", authorization.max_fee);
+            let message =
+                format!("maxFee {} is below {largest}, the most this request can cost; {fits}", authorization.max_fee);
             return Err(refuse("max_fee_too_low", message));
         }
         let request = eip712::request_id(payer, authorization.nonce);
-        let used = || refuse("nonce_used", format!("nonce {} is used or in flight; choose another", authorization.nonce));
+        let used =
+            || refuse("nonce_used", format!("nonce {} is used or in flight; choose another", authorization.nonce));
         if self.receipts.contains(&request).await {
             return Err(used());
         }
@@ -114,8 +121,14 @@ impl PaymentGate {
             return Err(used());
         }
         if !registered {
-            let message = format!("this server's operator {operator} is not registered with the ledger, so it cannot settle");
-            return Err(ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "server_error", "operator_not_registered", message));
+            let message =
+                format!("this server's operator {operator} is not registered with the ledger, so it cannot settle");
+            return Err(ApiError::new(
+                StatusCode::SERVICE_UNAVAILABLE,
+                "server_error",
+                "operator_not_registered",
+                message,
+            ));
         }
         let free = spendable.saturating_sub(hold.before);
         if free < authorization.max_fee {

@@ -24,7 +24,8 @@ impl InFlight {
         if map.contains_key(&request) {
             return None;
         }
-        let before = map.values().filter(|(other, _)| *other == payer).fold(U256::ZERO, |sum, (_, a)| sum.saturating_add(*a));
+        let before =
+            map.values().filter(|(other, _)| *other == payer).fold(U256::ZERO, |sum, (_, a)| sum.saturating_add(*a));
         map.insert(request, (payer, amount));
         Some(Hold { in_flight: Arc::clone(self), request, before, kept: false })
     }

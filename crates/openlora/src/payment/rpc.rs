@@ -51,14 +51,19 @@ impl Rpc {
         Ok(Self { http, url })
     }
 
-    pub(crate) async fn request<T: DeserializeOwned>(&self, method: &'static str, params: Value) -> Result<T, RpcError> {
+    pub(crate) async fn request<T: DeserializeOwned>(
+        &self,
+        method: &'static str,
+        params: Value,
+    ) -> Result<T, RpcError> {
         let body = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
         let unreachable = |error: reqwest::Error| RpcError::Unreachable(error.to_string());
         let answer = self.http.post(&self.url).json(&body).send().await.map_err(unreachable)?;
         let status = answer.status();
         let bytes = answer.bytes().await.map_err(unreachable)?;
         let unexpected = |reason: String| RpcError::Unexpected { method, reason };
-        let response: Response = serde_json::from_slice(&bytes).map_err(|error| unexpected(format!("{error} (status {status})")))?;
+        let response: Response =
+            serde_json::from_slice(&bytes).map_err(|error| unexpected(format!("{error} (status {status})")))?;
         if let Some(Failure { code, message, data }) = response.error {
             let data = data.as_str().and_then(|text| text.parse().ok());
             return Err(RpcError::Refused { method, code, message, data });

@@ -81,7 +81,9 @@ mod tests {
     fn the_longest_affordable_answer_is_exact() {
         let terms = terms(2000, Platform::Flat(5));
         // 10 in + 2 for each token out + 5.
-        for (ceiling, expected) in [(16, None), (17, Some(1)), (18, Some(1)), (19, Some(2)), (215, Some(100)), (9999, Some(100))] {
+        for (ceiling, expected) in
+            [(16, None), (17, Some(1)), (18, Some(1)), (19, Some(2)), (215, Some(100)), (9999, Some(100))]
+        {
             assert_eq!(terms.affordable(10, U256::from(ceiling), 100), expected, "{ceiling}");
         }
     }

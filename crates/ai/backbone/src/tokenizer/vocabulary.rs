@@ -98,8 +98,10 @@ impl Tokenizer {
                 false => Err(invalid(format!("{key} = {id} is not in the vocabulary"))),
             }
         };
-        let mut end_of_generation: BTreeSet<u32> =
-            ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>"].iter().filter_map(|&t| ids.get(t).copied()).collect();
+        let mut end_of_generation: BTreeSet<u32> = ["<|im_end|>", "<|endoftext|>", "<|eot_id|>", "<|end|>"]
+            .iter()
+            .filter_map(|&t| ids.get(t).copied())
+            .collect();
         end_of_generation.extend(token_at("tokenizer.ggml.eos_token_id")?);
         let bos = token_at("tokenizer.ggml.bos_token_id")?.filter(|_| {
             // GPT-2 style tokenizers add it only where the file says so.
