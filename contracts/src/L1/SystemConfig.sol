@@ -147,6 +147,8 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     }
 
     function _setBatcherHash(bytes32 value) internal {
+        // Derivation knows version 0 only, an address; anything else would stop every node.
+        if (uint256(value) >> 160 != 0) revert SystemConfig_InvalidBatcherHash(value);
         batcherHash = value;
         emit ConfigUpdate(VERSION, UpdateType.BATCHER, abi.encode(value));
     }

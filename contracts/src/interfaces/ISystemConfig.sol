@@ -39,6 +39,9 @@ interface ISystemConfig {
     /// @notice The L2 gas limit must lie between `minimum` and `maximum`.
     error SystemConfig_GasLimitOutOfRange(uint64 gasLimit, uint64 minimum, uint64 maximum);
 
+    /// @notice A batcher hash is an address, left-padded with zeros.
+    error SystemConfig_InvalidBatcherHash(bytes32 batcherHash);
+
     /// @notice Neither the denominator nor the elasticity may be zero.
     error SystemConfig_InvalidEIP1559Params(uint32 denominator, uint32 elasticity);
 

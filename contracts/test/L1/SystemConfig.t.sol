@@ -121,6 +121,17 @@ contract SystemConfigTest is Test {
         }
     }
 
+    function testFuzz_setBatcherHash_isAnAddress(bytes32 hash) public {
+        vm.prank(owner);
+        if (uint256(hash) > type(uint160).max) {
+            vm.expectRevert(abi.encodeWithSelector(ISystemConfig.SystemConfig_InvalidBatcherHash.selector, hash));
+        }
+        config.setBatcherHash(hash);
+        vm.prank(owner);
+        config.setBatcherHash(hash & bytes32(uint256(type(uint160).max)));
+        vm.assertEq(config.batcherHash(), hash & bytes32(uint256(type(uint160).max)));
+    }
+
     function test_setEIP1559Params_refusesZero() public {
         vm.prank(owner);
         vm.expectPartialRevert(ISystemConfig.SystemConfig_InvalidEIP1559Params.selector);
