@@ -45,6 +45,7 @@ fn main() -> Result<(), Box<dyn Error>> {
     run_indexing(&args, &mut |event| println!("{event}"))?;
     println!("indexed in {:.0} s", start.elapsed().as_secs_f64());
 
+    tch::set_num_threads(1);
     let index = Index::open(&train.output)?;
     let backbone = Backbone::load(&train.model, Device::Cpu)?;
     let adapter = LoraAdapter::load(&train.output, backbone.model.config(), Device::Cpu)?;
