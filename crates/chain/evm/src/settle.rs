@@ -3,6 +3,9 @@
 //! Work is paid for before it is done, in four steps: reading (by the length of the input), arithmetic (by receipts and
 //! entries), the known part of writing (by paid accounts) and, account by account, the creation of those that do not
 //! exist. So no amount of gas buys more work than it pays for, whatever the input.
+//!
+//! The prices follow from what `tests/settle_cost.rs` measures (figures in the README): per unit of gas none of them buys
+//! more time than `ECRECOVER` does, and what reaches the state is priced like the same change made by other means.
 
 use alloc::{format, vec::Vec};
 use alloy_evm::{EvmInternals, EvmInternalsError, precompiles::PrecompileInput};
@@ -16,12 +19,13 @@ use revm::{
 
 /// Gas for a call, whatever it asks for: it covers dispatch and the answer.
 pub const BASE_GAS: u64 = 3_000;
-/// Gas for each begun word of 32 bytes of input, as copying costs in the EVM: it is copied and checked before anything
-/// else is known about it.
-pub const WORD_GAS: u64 = 3;
-/// Gas for a receipt: three 256-bit multiplications and divisions for the fee, three for the shares, six words of output.
+/// Gas for each begun word of 32 bytes of input, as `SHA256` takes for reading every byte once: the input is copied, checked
+/// and held in memory before anything else is known about it.
+pub const WORD_GAS: u64 = 12;
+/// Gas for a receipt: seven 256-bit multiplications and divisions at most, for usage, platform and shares, and six words of
+/// output.
 pub const RECEIPT_GAS: u64 = 400;
-/// Gas for an entry: one 256-bit multiplication and division at most.
+/// Gas for an entry: at most one 256-bit multiplication and division, where no other entry is of its account.
 pub const ENTRY_GAS: u64 = 40;
 /// Gas for an account that is paid: a cold account access (2600, EIP-2929) and the rewriting of a value that exists, as
 /// `SSTORE` is charged for it (2900). Flat, because an access list would make the price of a batch depend on its

@@ -6,7 +6,7 @@ mod common;
 
 use alloy_primitives::{Address, Bytes, U256};
 use common::*;
-use openledger_attribution::{BatchBuilder, FeeSchedule, Platform, Usage};
+use openledger_attribution::{Batch, BatchBuilder, FeeSchedule, Platform, Usage};
 use openledger_evm::Evm;
 use openledger_primitives::addresses;
 use revm::{context::TxEnv, database_interface::DatabaseCommit, primitives::TxKind};
@@ -30,6 +30,15 @@ fn large(receipts: usize, entries: usize, accounts: usize) -> Bytes {
         builder = builder.receipt(usage, schedule, influences);
     }
     builder.build().unwrap().encode().into()
+}
+
+/// A batch with `accounts` and no entries, and its length in words.
+fn table(accounts: u64) -> (Bytes, usize) {
+    let charge = Batch::decode(&large(1, 0, 0)).unwrap().charges()[0].clone();
+    let accounts = (1..=accounts).map(|i| Address::left_padding_from(&i.to_be_bytes())).collect();
+    let input = Batch::new(accounts, vec![charge]).unwrap().encode();
+    let words = input.len().div_ceil(32);
+    (input.into(), words)
 }
 
 /// Hash, v, r and s of the example in EIP-155.
@@ -76,6 +85,11 @@ fn settle_cost() {
     let base = settle(1, 0, 0);
     let identity = measure(Address::with_last_byte(4), Bytes::new()).0 as f64;
     println!("base      {:>8.0} ns above an empty call", base - identity);
+    let (wide, words) = table(60_000);
+    println!(
+        "word      {:>8.1} ns of a table of accounts that nobody refers to",
+        per(measure(addresses::SETTLE, wide).0 as f64, base, words)
+    );
     println!("receipt   {:>8.0} ns", per(settle(1001, 0, 0), base, 1000));
     println!(
         "entry     {:>8.0} ns, each of another account",

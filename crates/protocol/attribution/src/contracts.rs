@@ -26,6 +26,13 @@ sol! {
         function datanet(uint256 datanetId) external view returns (address owner, string memory name, uint32 latestVersion);
         function versionOf(uint256 datanetId, uint32 version) external view returns (bytes32 root, uint32 count, string memory uri);
         function isRoot(bytes32 root) external view returns (bool);
+
+        error UnknownDatanet(uint256 datanetId);
+        error UnknownVersion(uint256 datanetId, uint32 version);
+        error NotDatanetOwner(uint256 datanetId, address caller);
+        error InvalidName();
+        error InvalidUri();
+        error EmptyVersion();
     }
 
     #[derive(Debug, PartialEq, Eq)]
@@ -56,6 +63,18 @@ sol! {
         function setFeeSchedule(bytes32 modelId, FeeSchedule calldata fees) external;
         function model(bytes32 modelId) external view returns (Model memory);
         function scheduleId(bytes32 modelId) external view returns (bytes32);
+        function SCHEDULE_GRACE() external view returns (uint64);
+        function termsOf(bytes32 modelId, bytes32 scheduleId) external view returns (address owner, bytes32 datasetRoot, FeeSchedule memory fees);
+
+        error UnknownModel(bytes32 modelId);
+        error ScheduleChanged(bytes32 expected, bytes32 actual);
+        error AlreadyRegistered(bytes32 modelId);
+        error NotModelOwner(bytes32 modelId, address caller);
+        error UnknownDatasetRoot(bytes32 root);
+        error InvalidFeeSchedule();
+        error ScheduleChangedTooRecently(uint64 allowedAt);
+        error EmptyBackbone();
+        error InvalidUri();
     }
 
     #[derive(Debug, PartialEq, Eq)]
@@ -98,6 +117,8 @@ sol! {
         event Withdrawn(address indexed account, address indexed to, uint256 amount);
         event OperatorRegistered(address indexed operator);
         event OperatorRemoved(address indexed operator);
+        event WithdrawalRequested(address indexed payer, uint256 amount, uint64 availableAt);
+        event NonceInvalidated(address indexed payer, uint256 nonce);
         event Settled(
             bytes32 indexed requestId, address indexed payer, bytes32 indexed modelId, bytes32 receiptHash,
             uint256 fee, uint256 model, uint256 stakers, uint256 contributors, uint256 platform, uint256 dust
@@ -107,7 +128,9 @@ sol! {
         function depositFor(address payer) external payable;
         function requestWithdrawal(uint256 amount) external;
         function withdraw(address to) external;
-        function balanceOf(address account) external view returns (uint256);
+        function WITHDRAWAL_DELAY() external view returns (uint64);
+        function withdrawalOf(address payer) external view returns (uint256 amount, uint64 availableAt);
+        function balanceOf(address payer) external view returns (uint256);
         function spendableOf(address payer) external view returns (uint256);
         function claim(address to, uint256 amount) external;
         function creditOf(address account) external view returns (uint256);
@@ -117,6 +140,9 @@ sol! {
         function registerOperator(address operator) external;
         function removeOperator(address operator) external;
         function receiptHashOf(bytes32 requestId) external view returns (bytes32);
+        function isOperator(address operator) external view returns (bool);
+        function authorizationDigest(Authorization calldata authorization) external view returns (bytes32);
+        function receiptDigest(Receipt calldata receipt) external view returns (bytes32);
         function domainSeparator() external view returns (bytes32);
 
         error NotOperator(address caller);
@@ -130,6 +156,12 @@ sol! {
         error UnknownModel(bytes32 modelId);
         error ScheduleChanged(bytes32 expected, bytes32 actual);
         error ReceiptMismatch(bytes32 requestId);
+        error InsufficientCredit(address account, uint256 credit, uint256 amount);
+        error NoWithdrawalRequested();
+        error WithdrawalNotReady(uint64 availableAt);
+        error InvalidBatchSize();
+        error SettleUnavailable();
+        error TransferFailed(address to);
     }
 }
 
