@@ -5,14 +5,18 @@ mod common;
 use std::path::Path;
 
 use alloy::{
-    primitives::{Address, U256},
+    network::EthereumWallet,
+    primitives::{Address, Bytes, TxKind, U256},
     providers::{DynProvider, Provider as _, ProviderBuilder},
+    rpc::types::Filter,
+    signers::local::PrivateKeySigner,
     sol,
 };
 use alloy_genesis::Genesis;
-use common::{Anvil, BATCHER, PAYER, PROPOSER, args};
+use common::{Anvil, BATCHER, DEPLOYER_KEY, PAYER, PAYER_KEY, PROPOSER, args};
+use openledger_batch::{CONFIG_UPDATE_TOPIC, ConfigUpdate, decode_deposit};
 use openledger_deploy::{DeployError, run};
-use openledger_primitives::RollupConfig;
+use openledger_primitives::{RollupConfig, SystemConfig};
 use openledger_stf::genesis;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
@@ -21,9 +25,11 @@ sol! {
     #[sol(rpc)]
     contract Token {
         function balanceOf(address account) external view returns (uint256);
+        function approve(address spender, uint256 value) external returns (bool);
     }
     #[sol(rpc)]
     contract Portal {
+        function depositERC20Transaction(address to, uint256 mint, uint256 value, uint64 gasLimit, bool isCreation, bytes calldata data) external;
         function balance() external view returns (uint256);
         function systemConfig() external view returns (address);
         function gasPayingToken() external view returns (address);
@@ -37,6 +43,10 @@ sol! {
         function eip1559Denominator() external view returns (uint32);
         function batchInbox() external view returns (address);
         function owner() external view returns (address);
+        function setBatcherHash(bytes32 value) external;
+        function setGasConfigEcotone(uint32 basefeeScalar, uint32 blobbasefeeScalar) external;
+        function setOperatorFeeScalars(uint32 scalar, uint64 constantFee) external;
+        function setDAFootprintGasScalar(uint16 value) external;
     }
     #[sol(rpc)]
     contract Oracle {
@@ -189,4 +199,55 @@ async fn mistakes_are_named_before_anything_is_spent() {
     assert!(matches!(failing(keyless).await, DeployError::Key(_)));
 
     assert_eq!(nonce(&anvil).await, 0);
+}
+
+/// What the contracts emit is what derivation reads.
+#[tokio::test]
+async fn events_are_understood() {
+    let anvil = Anvil::start();
+    let folder = tempfile::tempdir().unwrap();
+    let out = folder.path().join("chain");
+    run(args(&anvil.url, &out, &[])).await.unwrap();
+    let rollup: RollupConfig = read(&out, "rollup.json");
+    let token = address(&read(&out, "contracts.json"), "l1", "OpenToken");
+    let payer: PrivateKeySigner = PAYER_KEY.parse().unwrap();
+    let wallet = |key: &str| EthereumWallet::from(key.parse::<PrivateKeySigner>().unwrap());
+    let connect = |key| ProviderBuilder::new().wallet(wallet(key)).connect_http(anvil.url.parse().unwrap());
+
+    let l1 = connect(PAYER_KEY);
+    let portal = Portal::new(rollup.deposit_contract_address, &l1);
+    let approval = Token::new(token, &l1).approve(*portal.address(), U256::MAX).send().await.unwrap();
+    approval.get_receipt().await.unwrap();
+    let to = Address::repeat_byte(7);
+    let data = Bytes::from_static(&[1, 2, 3]);
+    let deposit = portal.depositERC20Transaction(to, U256::from(9), U256::from(5), 100_000, false, data.clone());
+    let receipt = deposit.send().await.unwrap().get_receipt().await.unwrap();
+    let log = receipt.logs().iter().find(|log| log.address() == *portal.address()).unwrap();
+    let (hash, index) = (log.block_hash.unwrap(), log.log_index.unwrap());
+    let deposit = decode_deposit(hash, index, &log.inner).unwrap();
+    assert_eq!((deposit.from, deposit.to), (payer.address(), TxKind::Call(to)));
+    assert_eq!((deposit.mint, deposit.value, deposit.gas_limit), (9, U256::from(5), 100_000));
+    assert_eq!(deposit.input, data);
+
+    // The events since the contract's creation lead to the configuration that rollup.json starts from.
+    let l1 = connect(DEPLOYER_KEY);
+    let current = async || {
+        let filter = Filter::new().address(rollup.l1_system_config_address).from_block(0);
+        let mut config = SystemConfig::default();
+        for log in l1.get_logs(&filter.event_signature(CONFIG_UPDATE_TOPIC)).await.unwrap() {
+            ConfigUpdate::decode(&log.inner).unwrap().apply(&mut config);
+        }
+        config
+    };
+    assert_eq!(current().await, rollup.genesis.system_config);
+
+    let contract = Config::new(rollup.l1_system_config_address, &l1);
+    contract.setBatcherHash(to.into_word()).send().await.unwrap().get_receipt().await.unwrap();
+    contract.setGasConfigEcotone(3, 4).send().await.unwrap().get_receipt().await.unwrap();
+    contract.setOperatorFeeScalars(5, 6).send().await.unwrap().get_receipt().await.unwrap();
+    contract.setDAFootprintGasScalar(7).send().await.unwrap().get_receipt().await.unwrap();
+    let mut expected = rollup.genesis.system_config.with_scalars(3, 4).with_operator_fee(5, 6);
+    expected.batcher_address = to;
+    expected.da_footprint_gas_scalar = 7;
+    assert_eq!(current().await, expected);
 }

@@ -5,16 +5,19 @@ mod common;
 use alloy::{
     primitives::{Address, B256, Bytes, Log, U256, keccak256},
     signers::{SignerSync as _, local::PrivateKeySigner},
+    sol,
     sol_types::{SolCall, SolError as _, SolEvent as _},
 };
 use alloy_evm::precompiles::PrecompilesMap;
 use common::*;
+use op_revm::transaction::deposit::DepositTransactionParts;
 use openledger_attribution::{
     contracts::{IDatanetRegistry, IInferenceLedger, IModelRegistry},
     eip712,
 };
+use openledger_batch::L1Info;
 use openledger_deploy::{ChainParameters, ChainSettings, Roles, build_genesis};
-use openledger_evm::{Evm as _, EvmFactory as _, OpEvm, OpTx, OpenLedgerEvmFactory, block_env};
+use openledger_evm::{Evm as _, EvmFactory as _, OpEvm, OpSpecId, OpTx, OpenLedgerEvmFactory, block_env};
 use openledger_primitives::{ChainSpec, Header, addresses};
 use openledger_trie::{EMPTY_ROOT_HASH, EmptyStore};
 use revm::{
@@ -89,27 +92,36 @@ impl Chain {
         Self { evm: OpenLedgerEvmFactory.create_evm(genesis_state(), env), gas_used: 0, logs: Vec::new() }
     }
 
-    /// Sends a transaction; its output, or what it reverted with.
+    /// Sends a call; its result, or what it reverted with.
     fn send<C: SolCall>(&mut self, from: Address, to: Address, value: u128, call: &C) -> Result<C::Return, Bytes> {
+        let output = self.send_raw(from, to, value, call.abi_encode().into())?;
+        Ok(C::abi_decode_returns(&output).unwrap())
+    }
+
+    /// Sends a transaction; its output, or what it reverted with.
+    fn send_raw(&mut self, from: Address, to: Address, value: u128, data: Bytes) -> Result<Bytes, Bytes> {
         let nonce = self.evm.db().cache.accounts.get(&from).map(|account| account.info.nonce).unwrap_or_default();
         let base = TxEnv::builder()
             .caller(from)
             .kind(TxKind::Call(to))
             .value(U256::from(value))
-            .data(call.abi_encode().into())
+            .data(data)
             .nonce(nonce)
             .gas_limit(50_000_000)
             .gas_price(0)
             .chain_id(Some(CHAIN_ID))
             .build_fill();
-        let tx = op_revm::OpTransaction { base, enveloped_tx: Some(Bytes::new()), deposit: Default::default() };
+        // A deposit as far as fees go: these tests are not about them.
+        let deposit = DepositTransactionParts { source_hash: B256::repeat_byte(1), ..Default::default() };
+        let base = TxEnv { tx_type: 0x7e, ..base };
+        let tx = op_revm::OpTransaction { base, enveloped_tx: Some(Bytes::new()), deposit };
         let outcome = self.evm.transact_raw(OpTx(tx)).expect("no transaction aborts execution");
         self.evm.db_mut().commit(outcome.state);
         self.gas_used = outcome.result.tx_gas_used();
         match outcome.result {
             ExecutionResult::Success { output, logs, .. } => {
                 self.logs = logs;
-                Ok(C::abi_decode_returns(output.data()).unwrap())
+                Ok(output.into_data())
             }
             ExecutionResult::Revert { output, .. } => Err(output),
             ExecutionResult::Halt { reason, .. } => panic!("halted: {reason:?}"),
@@ -222,6 +234,79 @@ fn an_inference_is_paid_to_the_wei() {
     // Once is enough.
     let again = chain.send(operator.address(), addresses::INFERENCE_LEDGER, 0, &settle).unwrap_err();
     assert_eq!(again[..4], IInferenceLedger::NonceAlreadyUsed::SELECTOR);
+}
+
+sol! {
+    function number() external view returns (uint64);
+    function timestamp() external view returns (uint64);
+    function basefee() external view returns (uint256);
+    function blobBaseFee() external view returns (uint256);
+    function hash() external view returns (bytes32);
+    function sequenceNumber() external view returns (uint64);
+    function batcherHash() external view returns (bytes32);
+    function baseFeeScalar() external view returns (uint32);
+    function blobBaseFeeScalar() external view returns (uint32);
+    function operatorFeeScalar() external view returns (uint32);
+    function operatorFeeConstant() external view returns (uint64);
+    function daFootprintGasScalar() external view returns (uint16);
+    function getOperatorFee(uint256 gasUsed) external view returns (uint256);
+    function getL1Fee(bytes unsignedTransaction) external view returns (uint256);
+}
+
+/// The attributes that derivation writes arrive in the contract, and where the engine looks for fees.
+#[test]
+fn l1_attributes_arrive() {
+    let mut chain = Chain::new();
+    let info = L1Info {
+        number: 0x0102_0304_0506_0708,
+        timestamp: 0x1112_1314_1516_1718,
+        base_fee: 1_055_991_687,
+        blob_base_fee: 17,
+        hash: B256::repeat_byte(0xaa),
+        sequence_number: 0x2122_2324_2526_2728,
+        batcher_address: Address::repeat_byte(0xbb),
+        base_fee_scalar: 5227,
+        blob_base_fee_scalar: 1_014_213,
+        operator_fee_scalar: 0x3132_3334,
+        operator_fee_constant: 0x4142_4344_4546_4748,
+        da_footprint_gas_scalar: 0x5152,
+    };
+    let sent = chain.send_raw(addresses::L1_ATTRIBUTES_DEPOSITOR, addresses::L1_BLOCK, 0, info.encode());
+    assert!(sent.is_ok(), "{sent:?}");
+    macro_rules! get {
+        ($call:expr) => {
+            chain.send(Address::repeat_byte(8), addresses::L1_BLOCK, 0, &$call).unwrap()
+        };
+    }
+    let found = L1Info {
+        number: get!(numberCall {}),
+        timestamp: get!(timestampCall {}),
+        base_fee: get!(basefeeCall {}).to(),
+        blob_base_fee: get!(blobBaseFeeCall {}).to(),
+        hash: get!(hashCall {}),
+        sequence_number: get!(sequenceNumberCall {}),
+        batcher_address: Address::from_word(get!(batcherHashCall {})),
+        base_fee_scalar: get!(baseFeeScalarCall {}),
+        blob_base_fee_scalar: get!(blobBaseFeeScalarCall {}),
+        operator_fee_scalar: get!(operatorFeeScalarCall {}),
+        operator_fee_constant: get!(operatorFeeConstantCall {}),
+        da_footprint_gas_scalar: get!(daFootprintGasScalarCall {}),
+    };
+    assert_eq!(found, info);
+
+    let mut engine = op_revm::L1BlockInfo::try_fetch(chain.evm.db_mut(), U256::from(1), OpSpecId::JOVIAN).unwrap();
+    assert_eq!(engine.da_footprint_gas_scalar, Some(info.da_footprint_gas_scalar));
+    let gas = U256::from(123_456);
+    let asked = getOperatorFeeCall { gasUsed: gas };
+    let quoted = chain.send(Address::repeat_byte(8), addresses::GAS_PRICE_ORACLE, 0, &asked).unwrap();
+    assert_eq!(quoted, engine.operator_fee_charge(&[2], gas, OpSpecId::JOVIAN));
+
+    // The engine measures the signed transaction; the oracle adds 68 bytes for the signature. Both lie at the minimum here.
+    let transaction = Bytes::from_static(&[2; 20]);
+    let asked = getL1FeeCall { unsignedTransaction: transaction.clone() };
+    let quoted = chain.send(Address::repeat_byte(8), addresses::GAS_PRICE_ORACLE, 0, &asked).unwrap();
+    assert_eq!(quoted, engine.calculate_tx_l1_cost(&transaction, OpSpecId::JOVIAN));
+    assert!(!quoted.is_zero());
 }
 
 #[test]
