@@ -26,6 +26,7 @@ impl Store {
         general.set_max_background_jobs(2);
         general.set_keep_log_file_num(3);
         general.set_max_total_wal_size(256 << 20);
+        general.set_db_write_buffer_size(256 << 20);
         // A record that a crash cut off at the end of the log was never acknowledged. Damage anywhere else is an error:
         // dropping what follows it would lose blocks that were announced.
         general.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);

@@ -102,6 +102,9 @@ impl Pool {
     }
 
     /// Takes a transaction, or says why not. An error leaves the pool as it was.
+    ///
+    /// `state` is the newest one when this is called (get it after the pool's lock): the account is remembered until a block
+    /// touches it, so an older one would be believed for too long.
     pub fn add(
         &mut self,
         transaction: PoolTransaction,
