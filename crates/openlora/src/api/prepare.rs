@@ -59,6 +59,8 @@ pub(super) async fn prepare(
         let (model, adapter) = find_model(&shared, &model)?;
         let info = shared.engine.info();
         let prompt = render(info)?;
+        // A text of megabytes is turned away before it costs the time to tokenise it.
+        room(&shared, info.tokenizer.fewest_tokens(prompt.len()))?;
         let failed = |error: openledger_backbone::BackboneError| ApiError::invalid(error.to_string(), "messages");
         let mut tokens: Vec<u32> = info.tokenizer.bos.into_iter().collect();
         tokens.extend(info.tokenizer.encode(&prompt, true).map_err(failed)?);
@@ -102,7 +104,7 @@ fn room(state: &AppState, prompt: usize) -> Result<usize, ApiError> {
     match limit.checked_sub(prompt) {
         Some(room) if room > 0 => Ok(room),
         _ => Err(ApiError::context_length(format!(
-            "the prompt has {prompt} tokens; the context holds {limit}, the answer included. Shorten the messages"
+            "the prompt has {prompt} tokens or more; the context holds {limit}, the answer included. Shorten the messages"
         ))),
     }
 }

@@ -18,7 +18,6 @@ use super::{
 use crate::ServeError;
 
 sol! {
-    function isOperator(address operator) external view returns (bool);
     function isValidSignature(bytes32 hash, bytes signature) external view returns (bytes4);
 }
 
@@ -92,7 +91,7 @@ impl Chain {
     }
 
     pub(crate) async fn is_operator(&self) -> Result<bool, RpcError> {
-        self.rpc.view(self.ledger, &isOperatorCall { operator: self.operator() }).await
+        self.rpc.view(self.ledger, &IInferenceLedger::isOperatorCall { operator: self.operator() }).await
     }
 
     pub(crate) async fn receipt_hash_of(&self, request: B256) -> Result<B256, RpcError> {

@@ -11,7 +11,7 @@ use alloy_eips::eip2718::Decodable2718;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
-use alloy_sol_types::{SolCall, SolEvent, SolValue, sol};
+use alloy_sol_types::{SolCall, SolEvent, SolValue};
 use axum::{Json, Router, extract::State, http::StatusCode, routing::post};
 use openledger_attribution::{
     FeeSchedule, SignedAuthorization, Usage,
@@ -23,10 +23,6 @@ use openledger_attribution::{
 };
 use parking_lot::Mutex;
 use serde_json::{Value, json};
-
-sol! {
-    function isOperator(address operator) external view returns (bool);
-}
 
 pub(crate) const CHAIN_ID: u64 = 20300;
 pub(crate) const LEDGER: Address = alloy_primitives::address!("4f4c000000000000000000000000000000000001");

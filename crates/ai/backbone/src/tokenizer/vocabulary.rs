@@ -18,6 +18,8 @@ const MAX_TOKENS: usize = 1 << 20;
 #[derive(Debug)]
 pub struct Tokenizer {
     tokens: Vec<Vec<u8>>,
+    /// Bytes of the longest token.
+    longest: usize,
     kinds: Vec<TokenKind>,
     /// The token of each single byte. Some vocabularies lack control bytes (SmolLM2's does): those are left out of the text, as
     /// the published tokenizer does.
@@ -107,7 +109,8 @@ impl Tokenizer {
             // GPT-2 style tokenizers add it only where the file says so.
             gguf.bool_or("tokenizer.ggml.add_bos_token", false).unwrap_or(false)
         });
-        Ok(Self { tokens, kinds, byte_tokens, merges, pretokenizer, special, bos, end_of_generation })
+        let longest = tokens.iter().map(Vec::len).max().unwrap_or(0);
+        Ok(Self { tokens, longest, kinds, byte_tokens, merges, pretokenizer, special, bos, end_of_generation })
     }
 
     /// Tokens in the vocabulary.
@@ -118,6 +121,12 @@ impl Tokenizer {
     /// Never: an empty vocabulary is refused.
     pub const fn is_empty(&self) -> bool {
         self.tokens.is_empty()
+    }
+
+    /// A number of tokens that a text of this many bytes cannot stay below: tells that a text is far too long without
+    /// tokenising it.
+    pub fn fewest_tokens(&self, bytes: usize) -> usize {
+        bytes / self.longest.max(1)
     }
 
     /// The tokens of a text, without a beginning-of-sequence token. With `special`, control tokens written in the
