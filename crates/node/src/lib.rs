@@ -1,1 +1,29 @@
-//! openledger-node
+#![doc = include_str!("../README.md")]
+
+mod api;
+mod chain;
+mod config;
+mod driver;
+mod error;
+mod faults;
+mod journal;
+mod l1;
+mod l1_services;
+mod metrics;
+mod node;
+mod records;
+mod retry;
+#[cfg(test)]
+mod tests;
+
+pub use chain::{Chain, WriteError};
+pub use config::{NodeConfig, Role, SequencerConfig};
+pub use error::NodeError;
+pub use node::Node;
+
+/// Runs synchronous work (execution, the database) where blocking is allowed.
+async fn blocking<T: Send + 'static>(
+    work: impl FnOnce() -> Result<T, NodeError> + Send + 'static,
+) -> Result<T, NodeError> {
+    tokio::task::spawn_blocking(work).await.map_err(|error| NodeError::Task(error.to_string()))?
+}

@@ -1,0 +1,124 @@
+//! The command line.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    path::PathBuf,
+};
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::logging::LogArgs;
+
+/// OpenLedger: an Ethereum L2 that pays the people whose data made a model better, for every answer that the model gives.
+#[derive(Debug, Parser)]
+#[command(name = "openledger", version, propagate_version = true, max_term_width = 110)]
+pub(crate) struct Cli {
+    #[command(flatten)]
+    pub(crate) logging: LogArgs,
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+/// What to run.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Command {
+    /// Produce blocks, post them to L1, propose output roots, and serve the JSON-RPC
+    ///
+    /// There is one sequencer. It needs the two files that `openledger deploy` writes, an L1, and the key of the account that
+    /// pays for batches. Everything it acknowledges is on disk first: it can be killed at any moment and started again with
+    /// the same arguments.
+    ///
+    /// Example:
+    ///   openledger deploy --l1-rpc http://127.0.0.1:8545 --out ./chain …
+    ///   openledger sequencer --datadir ./sequencer --genesis ./chain/genesis.json \
+    ///       --rollup-config ./chain/rollup.json --l1-rpc http://127.0.0.1:8545 --batcher-key-file ./batcher.key
+    #[command(verbatim_doc_comment)]
+    Sequencer(SequencerArgs),
+    /// Derive the chain from L1 alone, check the sequencer's claims, and serve the JSON-RPC
+    ///
+    /// A verifier trusts nobody: it reads the batches from L1, executes every transaction again, and reports the first block
+    /// that differs from what the sequencer posted (log, `openledger_faults`, GET /health).
+    ///
+    /// Example:
+    ///   openledger verifier --datadir ./verifier --genesis ./chain/genesis.json \
+    ///       --rollup-config ./chain/rollup.json --l1-rpc http://127.0.0.1:8545
+    #[command(verbatim_doc_comment)]
+    Verifier(NodeArgs),
+    /// Deploy the L1 contracts and write the L2's genesis.json and rollup.json
+    ///
+    /// Example:
+    ///   openledger deploy --l1-rpc http://127.0.0.1:8545 --deployer-key-file ./deployer.key --out ./chain \
+    ///       --batcher 0x… --proposer 0x…
+    #[command(verbatim_doc_comment)]
+    Deploy(openledger_deploy::DeployArgs),
+    /// Start a whole development network: L1, sequencer, verifier, inference server, and the demo
+    Devnet(openledger_devnet::DevnetArgs),
+    /// Ask one more paid question on a development network that is running
+    Demo(openledger_devnet::DemoArgs),
+}
+
+/// What every node needs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct NodeArgs {
+    /// Where this node keeps its database; created when missing
+    #[arg(long, env = "OPENLEDGER_DATADIR", value_name = "DIR")]
+    pub(crate) datadir: PathBuf,
+    /// The L2 genesis, as `openledger deploy` writes it
+    #[arg(long, env = "OPENLEDGER_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// The rollup configuration (chain ids, block time, L1 contracts), as `openledger deploy` writes it
+    #[arg(long, env = "OPENLEDGER_ROLLUP_CONFIG", value_name = "FILE")]
+    pub(crate) rollup_config: PathBuf,
+    /// JSON-RPC of an L1 node; everything it says is checked against block hashes
+    #[arg(long, env = "OPENLEDGER_L1_RPC", value_name = "URL")]
+    pub(crate) l1_rpc: String,
+    /// Address on which to serve JSON-RPC; 0.0.0.0 opens it to the network
+    #[arg(long, env = "OPENLEDGER_HTTP_ADDR", default_value = "127.0.0.1", value_name = "IP")]
+    pub(crate) http_addr: IpAddr,
+    /// Port of JSON-RPC over HTTP and WebSocket, with GET /health and GET /metrics [default: 9545 sequencer, 9546 verifier]
+    #[arg(long, env = "OPENLEDGER_HTTP_PORT", value_name = "PORT")]
+    pub(crate) http_port: Option<u16>,
+}
+
+impl NodeArgs {
+    /// The address to serve on.
+    pub(crate) fn socket(&self, default_port: u16) -> SocketAddr {
+        SocketAddr::new(self.http_addr, self.http_port.unwrap_or(default_port))
+    }
+}
+
+/// What a sequencer needs besides.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct SequencerArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// File with the private key (hex) of the account that posts batches; or put the key itself in OPENLEDGER_BATCHER_KEY
+    #[arg(long, value_name = "FILE")]
+    pub(crate) batcher_key_file: Option<PathBuf>,
+    /// File with the private key (hex) of the account that proposes output roots; or OPENLEDGER_PROPOSER_KEY. Without one
+    /// no outputs are proposed
+    #[arg(long, value_name = "FILE")]
+    pub(crate) proposer_key_file: Option<PathBuf>,
+    /// Post a batch at the latest when this many L1 blocks have passed since its first block
+    #[arg(long, env = "OPENLEDGER_MAX_CHANNEL_DURATION", default_value_t = 2, value_name = "L1_BLOCKS",
+          value_parser = clap::value_parser!(u64).range(1..))]
+    pub(crate) max_channel_duration: u64,
+    /// How many L1 blocks must stand on the L1 block that an L2 block builds on. Raise it on an L1 that reorganises (4 on
+    /// Ethereum); 0 lets deposits arrive soonest
+    #[arg(long, env = "OPENLEDGER_L1_CONFIRMATIONS", default_value_t = 0, value_name = "L1_BLOCKS")]
+    pub(crate) l1_confirmations: u64,
+    /// Test hook: from this block on, post a wrong state (1 wei out of nowhere), so that verifiers can be seen to notice
+    #[arg(long, env = "OPENLEDGER_UNSAFE_CORRUPT_STATE_AT", hide = true, value_name = "BLOCK")]
+    pub(crate) unsafe_corrupt_state_at: Option<u64>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+}

@@ -1,0 +1,80 @@
+//! From arguments to running services.
+
+use std::path::Path;
+
+use anyhow::{Context as _, Result};
+use openledger_node::{Node, NodeConfig, Role, SequencerConfig};
+use serde::de::DeserializeOwned;
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::{
+    args::{Command, NodeArgs, SequencerArgs},
+    keys,
+};
+
+/// Port of a sequencer's RPC when none is given.
+const SEQUENCER_PORT: u16 = 9545;
+/// Port of a verifier's RPC when none is given.
+const VERIFIER_PORT: u16 = 9546;
+
+/// Runs a command to its end.
+pub(crate) async fn run(command: Command) -> Result<()> {
+    match command {
+        Command::Sequencer(args) => sequencer(args).await,
+        Command::Verifier(args) => serve(node_config(&args, VERIFIER_PORT, Role::Verifier)?).await,
+        Command::Deploy(args) => Ok(openledger_deploy::run(args).await?),
+        Command::Devnet(args) => Ok(openledger_devnet::devnet(args).await?),
+        Command::Demo(args) => Ok(openledger_devnet::demo(args).await?),
+    }
+}
+
+async fn sequencer(args: SequencerArgs) -> Result<()> {
+    let batcher_key = keys::read(args.batcher_key_file.as_deref(), "OPENLEDGER_BATCHER_KEY")?
+        .context("a sequencer needs the key of the account that posts batches: give --batcher-key-file, or set OPENLEDGER_BATCHER_KEY")?;
+    let proposer_key = keys::read(args.proposer_key_file.as_deref(), "OPENLEDGER_PROPOSER_KEY")?;
+    if proposer_key.is_none() {
+        tracing::warn!("no proposer key: output roots are not proposed, and withdrawals cannot be proven");
+    }
+    let role = Role::Sequencer(SequencerConfig {
+        batcher_key,
+        proposer_key,
+        max_channel_duration: args.max_channel_duration,
+        l1_confirmations: args.l1_confirmations,
+        corrupt_state_at: args.unsafe_corrupt_state_at,
+    });
+    serve(node_config(&args.node, SEQUENCER_PORT, role)?).await
+}
+
+fn node_config(args: &NodeArgs, default_port: u16, role: Role) -> Result<NodeConfig> {
+    Ok(NodeConfig {
+        datadir: args.datadir.clone(),
+        genesis: read_json(&args.genesis, "genesis")?,
+        rollup: read_json(&args.rollup_config, "rollup configuration")?,
+        l1_rpc: args.l1_rpc.clone(),
+        rpc_address: args.socket(default_port),
+        role,
+    })
+}
+
+fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+    let bytes = std::fs::read(path).with_context(|| {
+        format!("the {what} file {} cannot be read (`openledger deploy` writes it)", path.display())
+    })?;
+    serde_json::from_slice(&bytes).with_context(|| format!("the {what} file {} is not valid", path.display()))
+}
+
+/// Runs a node until it fails or the process is told to stop.
+async fn serve(config: NodeConfig) -> Result<()> {
+    let node = Node::start(config).await?;
+    tracing::info!(rpc = %node.rpc_address(), "serving JSON-RPC over HTTP and WebSocket");
+    let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM could be set")?;
+    tokio::select! {
+        _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
+        result = tokio::signal::ctrl_c() => {
+            result.context("no handler for Ctrl-C could be set")?;
+            tracing::info!("told to stop (Ctrl-C)");
+        }
+        () = node.failed() => {}
+    }
+    Ok(node.stop().await?)
+}

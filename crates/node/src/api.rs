@@ -1,0 +1,207 @@
+//! The node as its RPC layer sees it.
+
+use std::sync::Arc;
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, B256, Bytes};
+use openledger_primitives::{Header, L2BlockRef, RollupConfig, Transaction};
+use openledger_rpc::{
+    BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, RpcError,
+    SyncStatus, TransactionLocation,
+};
+use openledger_stf::next_base_fee;
+use openledger_storage::StorageError;
+use tokio::sync::broadcast;
+
+use crate::{Chain, NodeError, l1::L1Status};
+
+/// Chain and L1 status together answer everything.
+pub(crate) struct NodeApi {
+    pub(crate) chain: Arc<Chain>,
+    pub(crate) status: Arc<L1Status>,
+    /// Whether transactions sent here reach a block: only a sequencer's do.
+    pub(crate) is_sequencer: bool,
+}
+
+impl NodeApi {
+    fn heads_or_genesis(&self) -> openledger_storage::Heads {
+        self.chain.heads().unwrap_or_else(|error| {
+            tracing::error!(%error, "the heads could not be read");
+            let genesis = self.chain.config().genesis.l2;
+            openledger_storage::Heads { unsafe_head: genesis, safe: genesis, finalized: genesis }
+        })
+    }
+
+    fn reference(&self, id: BlockNumHash) -> Result<L2BlockRef, RpcError> {
+        let found = self.chain.block_ref(id.number).map_err(node_error)?;
+        found.ok_or_else(|| RpcError::BlockNotFound(id.number.to_string()))
+    }
+}
+
+impl ChainApi for NodeApi {
+    fn rollup_config(&self) -> &RollupConfig {
+        self.chain.config()
+    }
+
+    fn client_version(&self) -> String {
+        let (version, os, arch) = (env!("CARGO_PKG_VERSION"), std::env::consts::OS, std::env::consts::ARCH);
+        format!("openledger/v{version}/{os}-{arch}")
+    }
+
+    fn heads(&self) -> Heads {
+        let heads = self.heads_or_genesis();
+        Heads { latest: heads.unsafe_head, safe: heads.safe, finalized: heads.finalized }
+    }
+
+    fn header(&self, number: u64) -> Result<Option<(Header, B256)>, RpcError> {
+        let header = self.chain.db().header(number).map_err(storage_error)?;
+        Ok(header.map(|header| header.into_parts()))
+    }
+
+    fn block_number(&self, hash: B256) -> Result<Option<u64>, RpcError> {
+        self.chain.db().number(&hash).map_err(storage_error)
+    }
+
+    fn block(&self, number: u64) -> Result<Option<Arc<BlockInfo>>, RpcError> {
+        self.chain.block(number).map_err(node_error)
+    }
+
+    fn transaction_location(&self, hash: B256) -> Result<Option<TransactionLocation>, RpcError> {
+        let place = self.chain.db().transaction_place(&hash).map_err(storage_error)?;
+        Ok(place.map(|(block_number, index)| TransactionLocation { block_number, index: index.into() }))
+    }
+
+    fn state_at(&self, number: u64) -> Result<BoxedState, RpcError> {
+        Ok(Box::new(self.chain.db().state_at(number).map_err(storage_error)?))
+    }
+
+    fn proof(&self, number: u64, address: Address, slots: &[B256]) -> Result<Proof, RpcError> {
+        let proof = self.chain.db().proof_at(number, address, slots).map_err(storage_error)?;
+        let account = proof.account.unwrap_or_default();
+        Ok(Proof {
+            balance: account.balance,
+            nonce: account.nonce,
+            code_hash: account.code_hash,
+            storage_root: account.storage_root,
+            account_proof: proof.nodes,
+            storage_proofs: proof.storage.into_iter().map(|slot| (slot.slot, slot.value, slot.nodes)).collect(),
+        })
+    }
+
+    fn next_base_fee(&self, parent: &Header) -> u64 {
+        next_base_fee(&self.chain.config().chain_spec(), parent)
+    }
+
+    fn submit(&self, raw: Bytes) -> Result<B256, RpcError> {
+        if !self.is_sequencer {
+            return Err(RpcError::Unsupported(
+                "this node verifies and does not produce blocks: send the transaction to the sequencer's RPC"
+                    .to_owned(),
+            ));
+        }
+        self.chain.submit(raw)
+    }
+
+    fn pooled(&self, hash: B256) -> Option<(Transaction, Address)> {
+        self.chain.pool().read(|pool| pool.get(&hash).map(|tx| (tx.transaction().clone(), tx.sender())))
+    }
+
+    fn pooled_nonce(&self, sender: Address) -> Option<u64> {
+        self.chain.pool().read(|pool| pool.pending_nonce(&sender))
+    }
+
+    fn pool_counts(&self) -> PoolCounts {
+        let status = self.chain.pool().read(|pool| pool.status());
+        PoolCounts { pending: status.pending, queued: status.queued }
+    }
+
+    fn subscribe(&self) -> broadcast::Receiver<ChainEvent> {
+        self.chain.subscribe()
+    }
+
+    fn subscribe_pending(&self) -> broadcast::Receiver<B256> {
+        self.chain.subscribe_pending()
+    }
+
+    fn sync_status(&self) -> Result<SyncStatus, RpcError> {
+        let heads = self.chain.heads().map_err(node_error)?;
+        let l1 = self.status.heads();
+        Ok(SyncStatus {
+            current_l1: self.status.derived(),
+            head_l1: l1.head,
+            safe_l1: l1.safe,
+            finalized_l1: l1.finalized,
+            unsafe_l2: self.reference(heads.unsafe_head)?,
+            safe_l2: self.reference(heads.safe)?,
+            finalized_l2: self.reference(heads.finalized)?,
+        })
+    }
+
+    fn l2_block_ref(&self, number: u64) -> Result<Option<L2BlockRef>, RpcError> {
+        self.chain.block_ref(number).map_err(node_error)
+    }
+
+    fn faults(&self) -> Result<Vec<Fault>, RpcError> {
+        self.chain.faults().map_err(node_error)
+    }
+
+    fn batch_of(&self, number: u64) -> Result<Option<BatchLocation>, RpcError> {
+        let derived = self.chain.records().derived(number).map_err(storage_error)?;
+        Ok(derived.map(|derived| BatchLocation {
+            l2_block_number: number,
+            l1_block: derived.l1_block(),
+            l1_transactions: derived.l1_transactions,
+        }))
+    }
+
+    fn health(&self) -> Health {
+        let heads = self.heads_or_genesis();
+        let faults = self.chain.faults().unwrap_or_default();
+        let l1_reachable = self.status.is_reachable();
+        let status = match faults.first() {
+            Some(fault) => format!("fault: the sequencer's claims on L1 differ from block {} on", fault.block_number),
+            None if !l1_reachable => "L1 does not answer".to_owned(),
+            None => "ok".to_owned(),
+        };
+        Health {
+            status,
+            latest: heads.unsafe_head.number,
+            safe: heads.safe.number,
+            finalized: heads.finalized.number,
+            l1_reachable,
+            faults: faults.len(),
+        }
+    }
+
+    fn metrics(&self) -> String {
+        let (heads, l1, pool) = (self.heads_or_genesis(), self.status.heads(), self.pool_counts());
+        let faults = self.chain.faults().map_or(0, |faults| faults.len() as u64);
+        self.chain.metrics().render(&[
+            ("l2_latest", "Newest L2 block", heads.unsafe_head.number),
+            ("l2_safe", "Newest L2 block derived from L1", heads.safe.number),
+            ("l2_finalized", "Newest L2 block derived from finalized L1 blocks", heads.finalized.number),
+            ("l1_head", "Newest L1 block seen", l1.head.number),
+            ("l1_derived", "L1 block up to which everything is derived", self.status.derived().number),
+            ("l1_reachable", "Whether L1 answered the last request", self.status.is_reachable().into()),
+            ("pool_pending", "Transactions that can be included in the next block", pool.pending as u64),
+            ("pool_queued", "Transactions that wait for an earlier nonce", pool.queued as u64),
+            ("faults", "Wrong claims of the sequencer that were found", faults),
+        ])
+    }
+}
+
+fn node_error(error: NodeError) -> RpcError {
+    match error {
+        NodeError::Storage(error) => storage_error(error),
+        other => RpcError::internal(other),
+    }
+}
+
+fn storage_error(error: StorageError) -> RpcError {
+    match error {
+        StorageError::Pruned { number, .. } => RpcError::StatePruned(number),
+        StorageError::UnknownBlock(block) => RpcError::BlockNotFound(block),
+        StorageError::Unwound { .. } => RpcError::Execution(error.to_string()),
+        other => RpcError::internal(other),
+    }
+}

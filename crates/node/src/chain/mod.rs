@@ -1,0 +1,130 @@
+//! The one owner of the chain's state: database, pool and journal behind one writer lock.
+
+mod pool;
+mod read;
+mod write;
+
+use std::{collections::VecDeque, path::Path, sync::Arc};
+
+use alloy_eips::BlockNumHash;
+use alloy_genesis::Genesis;
+use alloy_primitives::B256;
+use openledger_primitives::{ChainSpec, L2BlockRef, RollupConfig};
+use openledger_rpc::{BlockInfo, ChainEvent};
+use openledger_stf::genesis;
+use openledger_storage::{Database, DatabaseOptions, Heads};
+use parking_lot::Mutex;
+use tokio::sync::broadcast;
+
+pub use write::WriteError;
+
+use crate::{NodeError, metrics::Metrics, records::Records};
+use pool::GuardedPool;
+
+/// Events that a slow receiver may lag behind before it misses some.
+const EVENT_CAPACITY: usize = 1024;
+/// Blocks kept decoded, for the many requests about the newest ones.
+const RECENT_BLOCKS: usize = 64;
+
+/// The chain of this node. Reads need no lock; whoever changes the chain holds `writer`.
+#[derive(Debug)]
+pub struct Chain {
+    config: Arc<RollupConfig>,
+    spec: ChainSpec,
+    db: Database,
+    records: Records,
+    pool: GuardedPool,
+    writer: Mutex<()>,
+    recent: Mutex<VecDeque<Arc<BlockInfo>>>,
+    events: broadcast::Sender<ChainEvent>,
+    pending: broadcast::Sender<B256>,
+    metrics: Arc<Metrics>,
+    /// Test hook: the block in which one wei appears out of nowhere.
+    corrupt_state_at: Option<u64>,
+}
+
+impl Chain {
+    /// Opens the chain in `datadir`, writes the genesis if it is new, and takes the journalled transactions back into the pool.
+    pub fn open(
+        datadir: &Path,
+        genesis: &Genesis,
+        config: Arc<RollupConfig>,
+        corrupt_state_at: Option<u64>,
+    ) -> Result<Self, NodeError> {
+        config.validate()?;
+        let (block, changes) = genesis::block_and_state(genesis)?;
+        let hash = block.header.hash_slow();
+        if hash != config.genesis.l2.hash {
+            return Err(NodeError::GenesisMismatch { genesis: hash, rollup: config.genesis.l2.hash });
+        }
+        std::fs::create_dir_all(datadir).map_err(|source| NodeError::Datadir { path: datadir.to_owned(), source })?;
+        let db = Database::open(datadir.join("db"), &DatabaseOptions::default())?;
+        db.init_genesis(&block, &changes)?;
+        let spec = config.chain_spec();
+        let pool = GuardedPool::open(&datadir.join("transactions.journal"), &db, &spec)?;
+        Ok(Self {
+            records: Records::new(db.clone()),
+            config,
+            spec,
+            db,
+            pool,
+            writer: Mutex::new(()),
+            recent: Mutex::default(),
+            events: broadcast::channel(EVENT_CAPACITY).0,
+            pending: broadcast::channel(EVENT_CAPACITY).0,
+            metrics: Arc::default(),
+            corrupt_state_at,
+        })
+    }
+
+    /// The rollup configuration.
+    pub const fn config(&self) -> &Arc<RollupConfig> {
+        &self.config
+    }
+
+    /// Changes of the canonical chain from now on.
+    pub fn subscribe(&self) -> broadcast::Receiver<ChainEvent> {
+        self.events.subscribe()
+    }
+
+    pub(crate) fn subscribe_pending(&self) -> broadcast::Receiver<B256> {
+        self.pending.subscribe()
+    }
+
+    pub(crate) const fn metrics(&self) -> &Arc<Metrics> {
+        &self.metrics
+    }
+
+    pub(crate) const fn records(&self) -> &Records {
+        &self.records
+    }
+
+    pub(crate) const fn db(&self) -> &Database {
+        &self.db
+    }
+
+    pub(crate) const fn pool(&self) -> &GuardedPool {
+        &self.pool
+    }
+
+    /// The heads.
+    pub fn heads(&self) -> Result<Heads, NodeError> {
+        Ok(self.db.heads()?)
+    }
+
+    /// The newest block.
+    pub fn head(&self) -> Result<L2BlockRef, NodeError> {
+        self.existing_ref(self.db.head()?)
+    }
+
+    /// The newest block derived from L1.
+    pub fn safe_head(&self) -> Result<L2BlockRef, NodeError> {
+        self.existing_ref(self.db.heads()?.safe)
+    }
+
+    fn existing_ref(&self, id: BlockNumHash) -> Result<L2BlockRef, NodeError> {
+        let found = self.block_ref(id.number)?.filter(|block| block.hash == id.hash);
+        // Between the two reads the chain may have been unwound; whoever asked looks again.
+        found.ok_or(NodeError::Unwound(id))
+    }
+}

@@ -1,0 +1,178 @@
+//! Changing the chain: building, executing, committing, unwinding, moving heads. A change is durable before it is announced.
+
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
+
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, U256, address};
+use openledger_builder::{BuildLimits, build_block};
+use openledger_primitives::{BlockAttributes, L2BlockRef};
+use openledger_rpc::{BlockInfo, ChainEvent};
+use openledger_stf::{ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, execute_block};
+use openledger_storage::{StateView, StorageError};
+
+use super::Chain;
+use crate::{NodeError, metrics::Metrics};
+
+/// Who receives the wei of the test hook.
+const CORRUPTED_ACCOUNT: Address = address!("00000000000000000000000000000000c0441791");
+
+/// Why a block was not added.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The chain moved on since the parent was read: look at the head and begin again.
+    #[error("the parent {parent:?} is not the newest block any more")]
+    StaleParent {
+        /// The parent.
+        parent: BlockNumHash,
+    },
+    /// The block breaks a rule. For a derived block, its deposits alone are tried instead.
+    #[error("the block is invalid: {0}")]
+    Invalid(String),
+    /// The node itself failed; it says nothing about the block.
+    #[error(transparent)]
+    Node(#[from] NodeError),
+}
+
+impl From<StorageError> for WriteError {
+    fn from(error: StorageError) -> Self {
+        Self::Node(error.into())
+    }
+}
+
+impl Chain {
+    /// Builds a block on the newest one from the attributes and, where they allow it, from the pool.
+    pub fn build(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<L2BlockRef, WriteError> {
+        let _writing = self.writer.lock();
+        let (header, state) = self.on_top_of(parent)?;
+        // The other half of the block time is for the state root, the disk and the batcher.
+        let deadline = Instant::now() + Duration::from_millis(500 * self.config.block_time);
+        let built = self.pool.read(|pool| {
+            let should_stop = || Instant::now() >= deadline;
+            build_block(&state, &self.spec, &header, attributes, pool, &BuildLimits::default(), should_stop)
+        });
+        let built = built.map_err(invalid_or_node)?;
+        for hash in &built.invalid {
+            self.pool.remove(hash);
+        }
+        let executed = self.maybe_corrupted(&state, built.block)?;
+        Metrics::count(&self.metrics.blocks_built);
+        self.commit(executed)
+    }
+
+    /// Executes derived attributes on the newest block and adds the result.
+    pub fn execute(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<L2BlockRef, WriteError> {
+        let _writing = self.writer.lock();
+        let (header, state) = self.on_top_of(parent)?;
+        let executed = execute_block(&state, &state, &self.spec, &header, attributes).map_err(invalid_or_node)?;
+        Metrics::count(&self.metrics.blocks_derived);
+        self.commit(executed)
+    }
+
+    /// Takes off the blocks above `target`; their transactions wait again.
+    pub fn unwind(&self, target: u64) -> Result<(), NodeError> {
+        let _writing = self.writer.lock();
+        let heads = self.db.heads()?;
+        if target >= heads.unsafe_head.number {
+            return Ok(());
+        }
+        let mut removed = Vec::new();
+        for number in (target + 1..=heads.unsafe_head.number).rev() {
+            removed.extend(self.block(number)?.map(ChainEvent::Removed));
+        }
+        if target < heads.finalized.number {
+            // L1 itself took back what it had finalized, as a development L1 does that is started from an older state.
+            tracing::error!(
+                target,
+                finalized = heads.finalized.number,
+                "L1 took back finalized blocks: following it, as L1 is the only authority"
+            );
+            let hash = self.db.hash(target)?.ok_or_else(|| StorageError::UnknownBlock(target.to_string()))?;
+            self.db.set_safe(BlockNumHash::new(target, hash))?;
+            self.db.set_finalized(BlockNumHash::new(target, hash))?;
+        }
+        self.db.unwind_to(target)?;
+        self.recent.lock().retain(|block| block.block.header.number <= target);
+        self.metrics.blocks_unwound.fetch_add(removed.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        tracing::warn!(target, removed = removed.len(), "blocks left the canonical chain");
+        if let Some(header) = self.db.header(target)? {
+            self.pool_on_unwind(&header, &removed)?;
+        }
+        for event in removed {
+            let _ = self.events.send(event);
+        }
+        Ok(())
+    }
+
+    /// The block is derived from L1: safe.
+    pub fn mark_safe(&self, block: BlockNumHash) -> Result<(), NodeError> {
+        let _writing = self.writer.lock();
+        let safe = self.db.heads()?.safe;
+        // After a restart derivation goes over blocks again that are known to be safe.
+        let known = block.number <= safe.number && self.db.hash(safe.number)? == Some(safe.hash);
+        if !known {
+            self.db.set_safe(block)?;
+        }
+        Ok(())
+    }
+
+    /// The block is derived from finalized L1 blocks.
+    pub fn mark_finalized(&self, block: BlockNumHash) -> Result<(), NodeError> {
+        let _writing = self.writer.lock();
+        Ok(self.db.set_finalized(block)?)
+    }
+
+    fn on_top_of(
+        &self,
+        parent: &L2BlockRef,
+    ) -> Result<(openledger_primitives::Sealed<openledger_primitives::Header>, StateView), WriteError> {
+        let head = self.db.head()?;
+        if head != parent.id() {
+            return Err(WriteError::StaleParent { parent: parent.id() });
+        }
+        let header = self.db.header(head.number)?.ok_or(NodeError::Unwound(head))?;
+        Ok((header, self.db.latest()?))
+    }
+
+    /// Writes the block, lets the pool follow, and only then announces it.
+    fn commit(&self, executed: ExecutedBlock) -> Result<L2BlockRef, WriteError> {
+        self.db.commit_block(&executed)?;
+        let ExecutedBlock { block, hash, receipts, senders, changes, .. } = executed;
+        let changed = changes.accounts.into_keys().collect();
+        let info = Arc::new(BlockInfo { hash, block, senders, receipts });
+        self.remember(info.clone());
+        self.pool_on_block(&info.block.header, changed)?;
+        let reference = openledger_batch::l2_block_ref(&self.config, hash, &info.block).map_err(NodeError::from)?;
+        // Nobody may be listening.
+        let _ = self.events.send(ChainEvent::Added(info));
+        Ok(reference)
+    }
+
+    /// Test hook: in the block asked for, one wei appears out of nowhere, and the header commits to that.
+    fn maybe_corrupted(&self, state: &StateView, mut executed: ExecutedBlock) -> Result<ExecutedBlock, WriteError> {
+        let header = &mut executed.block.header;
+        if self.corrupt_state_at != Some(header.number) {
+            return Ok(executed);
+        }
+        tracing::error!(number = header.number, "test hook: this block's state is made wrong on purpose");
+        let before = state.account(&CORRUPTED_ACCOUNT).map_err(|error| NodeError::State(error.to_string()))?;
+        let change = executed.changes.accounts.entry(CORRUPTED_ACCOUNT).or_default();
+        let mut account = change.account.or(before).unwrap_or_default();
+        account.balance += U256::from(1);
+        change.account = Some(account);
+        let roots = state.roots(&executed.changes).map_err(|error| NodeError::State(error.to_string()))?;
+        header.state_root = roots.state_root;
+        executed.hash = header.hash_slow();
+        Ok(executed)
+    }
+}
+
+/// A rule that was broken says something about the block; a state that could not be read does not.
+fn invalid_or_node(error: ExecutionError) -> WriteError {
+    match error {
+        ExecutionError::State(error) => WriteError::Node(NodeError::State(error.to_string())),
+        other => WriteError::Invalid(other.to_string()),
+    }
+}

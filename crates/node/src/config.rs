@@ -1,0 +1,48 @@
+//! What a node is told at its start.
+
+use std::{net::SocketAddr, path::PathBuf};
+
+use alloy_genesis::Genesis;
+use alloy_signer_local::PrivateKeySigner;
+use openledger_primitives::RollupConfig;
+
+/// Everything that decides what a node is.
+#[derive(Debug, Clone)]
+pub struct NodeConfig {
+    /// Where the database and the journal live; created when missing.
+    pub datadir: PathBuf,
+    /// The L2 genesis.
+    pub genesis: Genesis,
+    /// The rollup configuration.
+    pub rollup: RollupConfig,
+    /// URL of the L1's JSON-RPC.
+    pub l1_rpc: String,
+    /// Where to serve JSON-RPC; port 0 takes a free one.
+    pub rpc_address: SocketAddr,
+    /// What the node does besides following L1.
+    pub role: Role,
+}
+
+/// What a node does besides following L1 and serving its RPC.
+#[derive(Debug, Clone)]
+pub enum Role {
+    /// Produces blocks, posts batches, proposes outputs.
+    Sequencer(SequencerConfig),
+    /// Checks the sequencer's claims.
+    Verifier,
+}
+
+/// What a sequencer needs besides.
+#[derive(Debug, Clone)]
+pub struct SequencerConfig {
+    /// Pays for batches on L1; must be the batcher of the system configuration.
+    pub batcher_key: PrivateKeySigner,
+    /// Proposes output roots; none are proposed without it.
+    pub proposer_key: Option<PrivateKeySigner>,
+    /// L1 blocks after which an open channel is posted although it is not full.
+    pub max_channel_duration: u64,
+    /// L1 blocks that must stand on an L1 origin before an L2 block builds on it.
+    pub l1_confirmations: u64,
+    /// Test hook: credit one wei out of nowhere in this block.
+    pub corrupt_state_at: Option<u64>,
+}

@@ -1,0 +1,154 @@
+//! Posts the unsafe blocks to L1.
+
+use std::{future::Future, sync::Arc, time::Duration};
+
+use alloy_primitives::{Bytes, U256};
+use openledger_batcher::{Batcher, BatcherConfig, BatcherError, PayloadId, Rewind};
+use openledger_derivation::Severity;
+use openledger_l1::TxError;
+use tokio::task::JoinSet;
+use tokio_util::sync::CancellationToken;
+
+use crate::{Chain, NodeError, l1::L1Status, metrics::Metrics, retry::Backoff};
+
+/// Sends batch transactions to the inbox on L1.
+pub(crate) trait BatchPoster: Send + Sync + 'static {
+    /// Puts calldata in line, in the order of the calls. The future waits until L1 includes it and answers the number of the L1
+    /// block.
+    fn post(&self, data: Bytes) -> impl Future<Output = Result<u64, TxError>> + Send + 'static;
+    /// What the batcher has on L1 to pay with, in wei, if that is known.
+    fn balance(&self) -> Option<U256>;
+}
+
+/// The batcher's task.
+pub(crate) struct BatcherDriver<P> {
+    chain: Arc<Chain>,
+    status: Arc<L1Status>,
+    poster: Arc<P>,
+    batcher: Batcher,
+    in_flight: JoinSet<(PayloadId, Result<u64, TxError>)>,
+    window_warned: bool,
+}
+
+impl<P: BatchPoster> BatcherDriver<P> {
+    /// Begins above the safe head: what L1 does not hold yet is posted.
+    pub(crate) fn new(
+        chain: Arc<Chain>,
+        status: Arc<L1Status>,
+        poster: Arc<P>,
+        config: BatcherConfig,
+    ) -> Result<Self, NodeError> {
+        let safe = chain.heads()?.safe;
+        let batcher = Batcher::new(config, chain.config(), safe, status.heads().head.number);
+        Ok(Self { chain, status, poster, batcher, in_flight: JoinSet::new(), window_warned: false })
+    }
+
+    /// Takes in what happened on both layers and hands the next transactions to L1.
+    pub(crate) async fn tick(&mut self) -> Result<(), NodeError> {
+        while let Some(done) = self.in_flight.try_join_next() {
+            self.answered(done.map_err(|error| NodeError::Task(error.to_string()))?);
+        }
+        let l1_head = self.status.heads().head.number;
+        if l1_head == 0 {
+            // L1 was not heard of yet.
+            return Ok(());
+        }
+        log_rewind(self.batcher.on_l1_head(l1_head));
+        // First how far L1 was read, then the safe head: it is then at least what that led to.
+        let derived = self.status.derived().number;
+        let safe = self.chain.safe_head()?;
+        if derived > 0 {
+            log_rewind(self.batcher.on_derived(derived, &safe));
+        }
+        self.add_blocks(safe.id())?;
+        self.watch_window();
+        if let Some(balance) = self.poster.balance() {
+            let gwei: u64 = (balance / U256::from(1_000_000_000)).saturating_to();
+            self.chain.metrics().batcher_balance_gwei.store(gwei, std::sync::atomic::Ordering::Relaxed);
+        }
+        while let Some(payload) = self.batcher.next_payload() {
+            tracing::info!(
+                first_block = payload.first_block,
+                last_block = payload.last_block,
+                bytes = payload.data.len(),
+                "posting a batch"
+            );
+            let included = self.poster.post(payload.data);
+            self.in_flight.spawn(async move { (payload.id, included.await) });
+        }
+        Ok(())
+    }
+
+    fn add_blocks(&mut self, safe: alloy_eips::BlockNumHash) -> Result<(), NodeError> {
+        let head = self.chain.heads()?.unsafe_head.number;
+        while self.batcher.next_block() <= head {
+            let Some(info) = self.chain.block(self.batcher.next_block())? else { break };
+            match self.batcher.add_block(info.hash, &info.block) {
+                Ok(()) => {}
+                Err(error @ BatcherError::Reorg { .. }) => {
+                    tracing::warn!(%error, "the batcher begins again above the safe head");
+                    self.batcher.reset(safe);
+                    break;
+                }
+                Err(BatcherError::Decode { error, .. }) => return Err(error.into()),
+            }
+        }
+        Ok(())
+    }
+
+    fn answered(&mut self, (id, result): (PayloadId, Result<u64, TxError>)) {
+        match result {
+            Ok(l1_block) => {
+                Metrics::count(&self.chain.metrics().batches_posted);
+                tracing::info!(l1_block, "L1 included a batch");
+                self.batcher.confirmed(id, l1_block);
+            }
+            Err(error) => {
+                tracing::warn!(%error, "a batch transaction failed");
+                log_rewind(self.batcher.failed(id));
+            }
+        }
+    }
+
+    /// When the sequencing window of a posted block is over, derivation goes on without it and the chain is reorganised.
+    fn watch_window(&mut self) {
+        let total = self.chain.config().seq_window_size;
+        let short = self.batcher.window_left().is_some_and(|left| left < total / 2);
+        if short && !self.window_warned {
+            tracing::error!(
+                l1_blocks_left = self.batcher.window_left(),
+                "half of the sequencing window is over and blocks are still not on L1: see that L1 answers and that the batcher has ether"
+            );
+        }
+        self.window_warned = short;
+    }
+
+    /// Runs until the node stops; an error returned is critical.
+    pub(crate) async fn run(mut self, interval: Duration, stop: &CancellationToken) -> Result<(), NodeError> {
+        let mut backoff = Backoff::new();
+        loop {
+            let wait = match self.tick().await {
+                Ok(()) => {
+                    backoff.succeeded();
+                    interval
+                }
+                Err(error) if error.severity() == Severity::Critical => return Err(error),
+                Err(error) => {
+                    tracing::debug!(%error, "the batcher waits");
+                    backoff.failed()
+                }
+            };
+            tokio::select! {
+                // What is on its way goes on without us: after a restart the safe head says what arrived.
+                () = stop.cancelled() => return Ok(()),
+                () = tokio::time::sleep(wait) => {}
+            }
+        }
+    }
+}
+
+fn log_rewind(rewind: Option<Rewind>) {
+    if let Some(Rewind { first_block, reason }) = rewind {
+        tracing::warn!(first_block, reason, "blocks are posted to L1 again");
+    }
+}

@@ -1,0 +1,8 @@
+//! The tasks of a node: thin loops around machines that do no I/O.
+
+pub(crate) mod batcher;
+pub(crate) mod derivation;
+pub(crate) mod outputs;
+pub(crate) mod proposer;
+mod reset;
+pub(crate) mod sequencer;

@@ -1,0 +1,84 @@
+//! Counters and gauges in the Prometheus text format.
+
+use std::{
+    fmt::Write as _,
+    sync::atomic::{AtomicU64, Ordering::Relaxed},
+};
+
+/// What an operator watches and pages on. Heads, pool and faults are read from their owners when the text is made.
+#[derive(Debug, Default)]
+pub(crate) struct Metrics {
+    /// Blocks this node built as the sequencer.
+    pub(crate) blocks_built: AtomicU64,
+    /// Milliseconds that the newest built block came after its timestamp.
+    pub(crate) block_delay_ms: AtomicU64,
+    /// Blocks derived from L1 that were not known before.
+    pub(crate) blocks_derived: AtomicU64,
+    /// Blocks removed from the canonical chain.
+    pub(crate) blocks_unwound: AtomicU64,
+    /// Derivations that started over.
+    pub(crate) resets: AtomicU64,
+    /// Requests to L1 that failed.
+    pub(crate) l1_errors: AtomicU64,
+    /// Batch transactions that L1 included.
+    pub(crate) batches_posted: AtomicU64,
+    /// Output roots that L1 included.
+    pub(crate) outputs_proposed: AtomicU64,
+    /// Balance of the batcher on L1, in gwei. At zero, the chain stops becoming safe.
+    pub(crate) batcher_balance_gwei: AtomicU64,
+}
+
+impl Metrics {
+    /// Adds one.
+    pub(crate) fn count(counter: &AtomicU64) {
+        counter.fetch_add(1, Relaxed);
+    }
+
+    /// The text, with `gauges` (name, help, value) that others own.
+    pub(crate) fn render(&self, gauges: &[(&str, &str, u64)]) -> String {
+        let counters = [
+            ("blocks_built_total", "Blocks built by this sequencer", &self.blocks_built),
+            ("blocks_derived_total", "Blocks derived from L1 that were new", &self.blocks_derived),
+            ("blocks_unwound_total", "Blocks removed from the canonical chain", &self.blocks_unwound),
+            ("derivation_resets_total", "Times that derivation started over", &self.resets),
+            ("l1_errors_total", "Requests to L1 that failed", &self.l1_errors),
+            ("batches_posted_total", "Batch transactions included by L1", &self.batches_posted),
+            ("outputs_proposed_total", "Output roots included by L1", &self.outputs_proposed),
+        ];
+        let own = [
+            ("block_delay_milliseconds", "How late the newest built block was", &self.block_delay_ms),
+            ("batcher_balance_gwei", "Balance of the batcher on L1", &self.batcher_balance_gwei),
+        ];
+        let mut text = String::new();
+        for (name, help, value) in counters {
+            line(&mut text, name, help, "counter", value.load(Relaxed));
+        }
+        for (name, help, value) in own {
+            line(&mut text, name, help, "gauge", value.load(Relaxed));
+        }
+        for (name, help, value) in gauges {
+            line(&mut text, name, help, "gauge", *value);
+        }
+        text
+    }
+}
+
+fn line(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
+    // Writing to a string cannot fail.
+    let _ =
+        writeln!(text, "# HELP openledger_{name} {help}\n# TYPE openledger_{name} {kind}\nopenledger_{name} {value}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn text_is_what_prometheus_reads() {
+        let metrics = Metrics::default();
+        Metrics::count(&metrics.blocks_built);
+        let text = metrics.render(&[("l2_latest", "Newest L2 block", 7)]);
+        assert!(text.contains("# TYPE openledger_blocks_built_total counter\nopenledger_blocks_built_total 1\n"));
+        assert!(text.ends_with("# TYPE openledger_l2_latest gauge\nopenledger_l2_latest 7\n"));
+    }
+}
