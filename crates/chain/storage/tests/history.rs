@@ -72,7 +72,7 @@ fn extend(db: &Database, models: &mut Vec<Model>, history: Vec<StateChanges>) {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 24, max_shrink_iters: 200, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
 
     #[test]
     fn every_height_is_as_it_was(
