@@ -95,8 +95,8 @@ pub struct Hyperparameters {
     /// grows with their size
     #[arg(long, value_name = "N", default_value_t = 2)]
     pub micro_batch_size: usize,
-    /// Peak learning rate
-    #[arg(long, value_name = "RATE", default_value_t = 2e-3)]
+    /// Peak learning rate; the default suits the small default backbone, larger ones want less
+    #[arg(long, value_name = "RATE", default_value_t = 5e-3)]
     pub learning_rate: f64,
     /// How the learning rate falls
     #[arg(long, value_enum, default_value_t)]
@@ -126,7 +126,7 @@ pub struct Hyperparameters {
     #[arg(long, value_name = "SHARE", default_value_t = 0.1)]
     pub evaluation_share: f64,
     /// Measure the loss on held-out data after this many steps, besides before the first and after the last; 0 for only then
-    #[arg(long, value_name = "STEPS", default_value_t = 0)]
+    #[arg(long, value_name = "STEPS", default_value_t = 8)]
     pub evaluate_every: usize,
     /// Seed of the adapter's first values, the split and the order of the data
     #[arg(long, value_name = "N", default_value_t = 0)]
@@ -139,7 +139,7 @@ impl Default for Hyperparameters {
             epochs: 1.0,
             batch_size: 4,
             micro_batch_size: 2,
-            learning_rate: 2e-3,
+            learning_rate: 5e-3,
             schedule: ScheduleKind::default(),
             warmup_ratio: 0.1,
             weight_decay: 0.0,
@@ -149,7 +149,7 @@ impl Default for Hyperparameters {
             targets: vec!["q_proj".into(), "v_proj".into()],
             max_tokens: 256,
             evaluation_share: 0.1,
-            evaluate_every: 0,
+            evaluate_every: 8,
             seed: 0,
         }
     }
