@@ -1,5 +1,5 @@
 use crate::settle;
-use alloy_evm::precompiles::{DynPrecompile, PrecompilesMap};
+use alloy_evm::precompiles::{DynPrecompile, PrecompileInput, PrecompilesMap};
 use op_revm::{OpSpecId, precompiles::OpPrecompiles};
 use openledger_primitives::addresses;
 use revm::precompile::PrecompileId;
@@ -8,7 +8,8 @@ use revm::precompile::PrecompileId;
 ///
 /// Sequencer, verifier, RPC and fault-proof program all take it from here, through [`crate::OpenLedgerEvmFactory`].
 pub fn precompiles(spec: OpSpecId) -> PrecompilesMap {
-    let settle = DynPrecompile::new_stateful(PrecompileId::custom("SETTLE"), settle::run);
+    let run = |mut input: PrecompileInput<'_>| settle::run(&mut input);
+    let settle = DynPrecompile::new_stateful(PrecompileId::custom("SETTLE"), run);
     PrecompilesMap::from_static(OpPrecompiles::new_with_spec(spec).precompiles())
         .with_applied_precompile(&addresses::SETTLE, |_| Some(settle))
 }

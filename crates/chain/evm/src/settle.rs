@@ -51,10 +51,10 @@ impl<E: SolError> From<E> for Failure {
 }
 
 /// Runs the precompile.
-pub fn run(mut input: PrecompileInput<'_>) -> PrecompileResult {
+pub fn run(input: &mut PrecompileInput<'_>) -> PrecompileResult {
     let mut gas = Gas { limit: input.gas, used: 0 };
     let reservoir = input.reservoir;
-    match settle(&mut input, &mut gas) {
+    match settle(input, &mut gas) {
         Ok(output) => Ok(PrecompileOutput::new(gas.used, output, reservoir)),
         Err(Failure::Revert(data)) => Ok(PrecompileOutput::revert(gas.used, data.into(), reservoir)),
         Err(Failure::OutOfGas) => Ok(PrecompileOutput::halt(PrecompileHalt::OutOfGas, reservoir)),
