@@ -107,6 +107,8 @@ async fn drive(
         demo::paid_inference(&devnet, &args.inference, console).await?;
     }
     if args.exit {
+        console.line("");
+        console.line("Each check held. Next: `make devnet` starts the same devnet again and keeps it open for your wallet and curl");
         return Ok(());
     }
     goodbye(args, layout, &devnet, console);
