@@ -70,8 +70,10 @@ impl Batcher {
     /// Begins above a safe head: all that L1 does not hold yet is posted, and nothing that was on its way before a restart is missed
     /// or harmful.
     pub fn new(config: BatcherConfig, rollup: &RollupConfig, safe_head: BlockNumHash, l1_head: u64) -> Self {
+        // With a margin as large as the window every block would be urgent.
+        let window_margin = config.window_margin.min(rollup.seq_window_size / 4);
         Self {
-            config,
+            config: BatcherConfig { window_margin, ..config },
             seq_window_size: rollup.seq_window_size,
             channel_lifetime: rollup.channel_lifetime(),
             safe_head,

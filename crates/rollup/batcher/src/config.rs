@@ -7,7 +7,8 @@ pub struct BatcherConfig {
     pub target_channel_size: usize,
     /// A channel is closed when its first block has waited for this many L1 blocks.
     pub max_channel_duration: u64,
-    /// A channel is also closed when fewer than this many L1 blocks remain until the sequencing window of its oldest block is over.
+    /// A channel is also closed when fewer than this many L1 blocks remain until the sequencing window of its oldest block is over; at
+    /// most a quarter of the window counts.
     pub window_margin: u64,
     /// Transactions that may be on their way at the same time.
     pub max_in_flight: usize,

@@ -102,6 +102,18 @@ impl Anvil {
         serde_json::from_value(self.rpc("eth_sendTransaction", json!([transaction])).await).unwrap()
     }
 
+    /// The same, and waits until it is mined: anvil answers before.
+    pub async fn send_mined(&self, from: usize, transaction: Value) {
+        let hash = self.send(from, transaction).await;
+        for _ in 0..100 {
+            if !self.rpc("eth_getTransactionReceipt", json!([hash])).await.is_null() {
+                return;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        panic!("anvil does not mine");
+    }
+
     pub async fn nonce(&self, account: Address) -> u64 {
         self.provider.get_transaction_count(account).await.unwrap()
     }
