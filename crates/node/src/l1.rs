@@ -40,6 +40,7 @@ pub(crate) struct L1Status {
     heads: RwLock<L1Heads>,
     derived: RwLock<L1BlockRef>,
     unreachable: AtomicBool,
+    synced: AtomicBool,
 }
 
 impl L1Status {
@@ -61,6 +62,16 @@ impl L1Status {
     /// Whether the last request was answered.
     pub(crate) fn is_reachable(&self) -> bool {
         !self.unreachable.load(Relaxed)
+    }
+
+    /// Whether derivation has come to the end of L1 once since the start.
+    pub(crate) fn is_synced(&self) -> bool {
+        self.synced.load(Relaxed)
+    }
+
+    /// Derivation has come to the end of L1.
+    pub(crate) fn set_synced(&self) {
+        self.synced.store(true, Relaxed);
     }
 
     /// Records new heads.

@@ -62,7 +62,8 @@ pub struct TransactionLocation {
 pub struct Fault {
     /// How it was seen: `parentMismatch` (a batch names another parent) or `outputMismatch` (a posted output root differs).
     pub kind: FaultKind,
-    /// The first differing L2 block that is known.
+    /// The first differing L2 block that is known. For an output mismatch an earlier block, after the last output that agreed, may
+    /// differ as well.
     pub block_number: u64,
     /// What this node derived: the block hash, or the output root for `outputMismatch`.
     pub derived: B256,
@@ -190,8 +191,6 @@ pub trait ChainApi: Send + Sync + 'static {
     fn pooled_nonce(&self, sender: Address) -> Option<u64>;
     /// How many transactions wait.
     fn pool_counts(&self) -> PoolCounts;
-    /// Whether this node takes transactions (a verifier without a sequencer behind it does not).
-    fn accepts_transactions(&self) -> bool;
 
     /// Changes of the canonical chain from now on.
     fn subscribe(&self) -> broadcast::Receiver<ChainEvent>;

@@ -83,6 +83,7 @@ impl<L: L1Source> DerivationDriver<L> {
                 return Err(openledger_derivation::DerivationError::L1BlockReplaced { expected, found }.into());
             }
             self.finalize().await?;
+            self.status.set_synced();
             return Ok(Progress::Waiting);
         };
         derivation.push_l1(input)?;
@@ -122,7 +123,7 @@ impl<L: L1Source> DerivationDriver<L> {
                 let chain = self.chain.clone();
                 crate::blocking(move || chain.report(&fault)).await?;
             } else {
-                tracing::warn!(?event, "derivation");
+                log(&event);
             }
         }
         Ok(())
@@ -185,6 +186,26 @@ impl<L: L1Source> DerivationDriver<L> {
                 () = tokio::time::sleep(wait) => {}
             }
         }
+    }
+}
+
+/// What an operator may want to know; nothing here needs an action.
+fn log(event: &DerivationEvent) {
+    match event {
+        DerivationEvent::BatchDropped { reason, timestamp, l1_block, l1_transaction } => {
+            tracing::warn!(?reason, timestamp, l1_block = l1_block.number, %l1_transaction, "a batch was dropped");
+        }
+        DerivationEvent::WindowElapsed { parent, l1_block } => tracing::warn!(
+            number = parent.number + 1,
+            l1_block = l1_block.number,
+            "no batch came in time: the block is derived from deposits alone"
+        ),
+        DerivationEvent::PayloadReplaced { parent, l1_block } => tracing::warn!(
+            number = parent.number + 1,
+            l1_block = l1_block.number,
+            "the batch's block is invalid: it is replaced by its deposits"
+        ),
+        other => tracing::warn!(event = ?other, "data of the batcher was dropped"),
     }
 }
 

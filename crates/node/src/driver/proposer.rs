@@ -66,7 +66,8 @@ impl<O: OutputOracle> Proposer<O> {
             return Ok(false);
         }
         let Some(root) = self.chain.output_root(due)? else { return Ok(false) };
-        let l1_block = self.oracle.propose(Output { root, l2_block: due }, self.status.heads().head.id()).await?;
+        // A block below the head: the contract looks up its hash, and a gas estimate runs on the head itself.
+        let l1_block = self.oracle.propose(Output { root, l2_block: due }, self.status.heads().safe.id()).await?;
         Metrics::count(&self.chain.metrics().outputs_proposed);
         tracing::info!(l2_block = due, %root, l1_block, "proposed an output root");
         Ok(true)

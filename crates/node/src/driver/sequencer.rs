@@ -131,6 +131,7 @@ impl<L: L1Source> Sequencer<L> {
     /// Produces a block at each of its times until the node stops; an error returned is critical. Times are absolute, so that
     /// the cadence does not drift, and a sequencer that is behind builds without pause until it has caught up.
     pub(crate) async fn run(self, reset_wanted: &Notify, stop: &CancellationToken) -> Result<(), NodeError> {
+        self.wait_for_derivation(stop).await;
         let mut backoff = Backoff::new();
         let mut behind = false;
         loop {
@@ -169,6 +170,14 @@ impl<L: L1Source> Sequencer<L> {
                     }
                 }
             }
+        }
+    }
+
+    /// What L1 holds already must not be built again in another way: before the first block, derivation reads L1 to its end, unless
+    /// L1 is away.
+    async fn wait_for_derivation(&self, stop: &CancellationToken) {
+        while !self.status.is_synced() && self.status.is_reachable() && !stop.is_cancelled() {
+            tokio::time::sleep(Duration::from_millis(50)).await;
         }
     }
 

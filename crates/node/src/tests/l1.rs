@@ -52,10 +52,6 @@ impl MemoryL1 {
         self.inner.lock().blocks[0].info.block.id()
     }
 
-    pub(super) fn tip(&self) -> L1BlockRef {
-        self.inner.lock().blocks.last().unwrap().info.block
-    }
-
     /// Makes a block of the transactions that wait.
     pub(super) fn mine(&self) {
         let mut inner = self.inner.lock();

@@ -158,10 +158,11 @@ async fn mistakes_have_the_right_codes() {
         (0..201).map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "eth_chainId", "params": []})).collect();
     assert_eq!(node.post(&json!(calls)).await["error"]["code"], -32010);
     assert_eq!(node.post(&json!(calls[..200])).await.as_array().unwrap().len(), 200);
+    // The server may hang up before all of the body was sent; in no case it is read.
     let huge = "x".repeat(6 << 20);
-    let response =
-        node.http.post(&node.url).header("content-type", "application/json").body(huge).send().await.unwrap();
-    assert_eq!(response.status(), 413);
+    let response = node.http.post(&node.url).header("content-type", "application/json").body(huge).send().await;
+    assert!(response.is_err() || response.is_ok_and(|response| response.status() == 413));
+    assert_eq!(node.ask("eth_chainId", json!([])).await, "0x4f4c");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -199,6 +200,24 @@ async fn an_operator_sees_where_the_node_stands() {
     assert_eq!(health.status(), 200);
     let metrics = node.http.get(format!("{}/metrics", node.url)).send().await.unwrap().text().await.unwrap();
     assert!(metrics.contains("\nopenledger_l2_latest 8\n"));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn subscribers_over_websocket_see_blocks_and_transactions() {
+    use alloy::providers::{Provider as _, ProviderBuilder, WsConnect};
+    let node = Served::start().await;
+    let url = format!("ws://{}", node.server.address());
+    let provider = ProviderBuilder::new().connect_ws(WsConnect::new(url)).await.unwrap();
+    assert_eq!(provider.get_chain_id().await.unwrap(), 20300);
+    let mut heads = provider.subscribe_blocks().await.unwrap();
+    let mut pending = provider.subscribe_pending_transactions().await.unwrap();
+    let sent = node.actor.transfer(2);
+    let block = node.actor.produce().await;
+    assert_eq!(pending.recv().await.unwrap(), sent);
+    let head = heads.recv().await.unwrap();
+    assert_eq!((head.number, head.hash), (block.number, block.hash));
+    let unserved = provider.raw_request::<_, B256>("eth_subscribe".into(), ("syncing",)).await;
+    assert!(unserved.unwrap_err().to_string().contains("newHeads"));
 }
 
 #[tokio::test(flavor = "multi_thread")]
