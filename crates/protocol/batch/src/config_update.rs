@@ -56,9 +56,9 @@ impl ConfigUpdate {
         let word = U256::from_be_bytes(<[u8; 32]>::try_from(content).map_err(|_| malformed("not one word"))?);
         let out_of_range = || malformed("value out of range");
         let to_u64 = |value: U256| u64::try_from(value).map_err(|_| out_of_range());
-        let to_address = |value: U256| match value >> 160 {
-            U256::ZERO => Ok(Address::from_word(value.into())),
-            _ => Err(out_of_range()),
+        let to_address = |value: U256| {
+            // Only on some targets can a `U256` stand in a pattern.
+            if value >> 160 == U256::ZERO { Ok(Address::from_word(value.into())) } else { Err(out_of_range()) }
         };
         Ok(match kind {
             0 => Self::Batcher(to_address(word)?),
