@@ -42,7 +42,7 @@ impl<R: StateReader> BlockState<R> {
     }
 
     fn entry(&mut self, address: Address) -> Result<&mut Entry, StateError> {
-        use alloy_primitives::map::Entry::{Occupied, Vacant};
+        use alloy_primitives::map::hash_map::Entry::{Occupied, Vacant};
         match self.accounts.entry(address) {
             Occupied(entry) => Ok(entry.into_mut()),
             Vacant(entry) => {
