@@ -106,6 +106,24 @@ impl Chain {
         Ok(())
     }
 
+    /// Blocks above `number` are not safe any more, because L1 took back what they were derived from. They stay in the chain until
+    /// L1 prescribes others.
+    pub fn take_back_safe(&self, number: u64) -> Result<(), NodeError> {
+        let _writing = self.writer.lock();
+        let heads = self.db.heads()?;
+        if number >= heads.safe.number {
+            return Ok(());
+        }
+        tracing::warn!(from = heads.safe.number, to = number, "L1 took back the batches of safe blocks");
+        let hash = self.db.hash(number)?.ok_or_else(|| StorageError::UnknownBlock(number.to_string()))?;
+        let id = BlockNumHash::new(number, hash);
+        if number < heads.finalized.number {
+            tracing::error!(finalized = heads.finalized.number, "L1 took back what it had finalized: following it");
+            self.db.set_finalized(id)?;
+        }
+        Ok(self.db.set_safe(id)?)
+    }
+
     /// The block is derived from L1: safe.
     pub fn mark_safe(&self, block: BlockNumHash) -> Result<(), NodeError> {
         let _writing = self.writer.lock();

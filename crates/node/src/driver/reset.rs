@@ -22,7 +22,10 @@ pub(super) async fn find<L: L1Source>(chain: &Arc<Chain>, l1: &L) -> Result<Star
         let writer = chain.clone();
         crate::blocking(move || writer.unwind(keep)).await?;
     }
-    let (safe_head, processed_through) = exact_start(chain, l1).await?;
+    let safe = newest_derived_from_canonical(chain, l1).await?;
+    let writer = chain.clone();
+    crate::blocking(move || writer.take_back_safe(safe)).await?;
+    let (safe_head, processed_through) = exact_start(chain, safe)?;
     let reader = chain.clone();
     crate::blocking(move || {
         find_start(reader.config(), safe_head, processed_through, |number| {
@@ -47,31 +50,33 @@ async fn newest_with_canonical_origin<L: L1Source>(
     Ok(block.number)
 }
 
-/// The safe block to begin above, and the L1 height up to which everything is part of its history: see `find_start`.
-async fn exact_start<L: L1Source>(chain: &Arc<Chain>, l1: &L) -> Result<(L2BlockRef, u64), NodeError> {
-    let heads = chain.heads()?;
+/// The newest safe block that comes from a canonical L1 block. Those above it have to be posted and derived again.
+async fn newest_derived_from_canonical<L: L1Source>(chain: &Arc<Chain>, l1: &L) -> Result<u64, NodeError> {
     let genesis = chain.config().genesis.l2.number;
-    let mut number = heads.safe.number;
-    // The newest safe block that comes from a canonical L1 block ...
-    let mut last_l1 = None;
+    let mut number = chain.heads()?.safe.number;
     while number > genesis {
-        if let Some(derived) = chain.records().derived(number)? {
-            let l1_block = derived.l1_block();
-            match last_l1 {
-                None if is_canonical(l1, l1_block).await? => last_l1 = Some(l1_block.number),
-                None => number = first_from(chain, number, l1_block)?,
-                // ... and below it the newest one that comes from an earlier L1 block.
-                Some(last) if l1_block.number < last => {
-                    let block = chain.block_ref(number)?.ok_or_else(|| unwound(number))?;
-                    return Ok((block, last - 1));
-                }
-                Some(_) => {}
-            }
+        match chain.records().derived(number)? {
+            Some(derived) if is_canonical(l1, derived.l1_block()).await? => return Ok(number),
+            Some(derived) => number = first_from(chain, number, derived.l1_block())? - 1,
+            None => number -= 1,
         }
-        number -= 1;
     }
-    let block = chain.block_ref(genesis)?.ok_or_else(|| unwound(genesis))?;
-    Ok((block, 0))
+    Ok(genesis)
+}
+
+/// The safe block to begin above, and the L1 height up to which everything is part of its history: the newest block that comes
+/// from an earlier L1 block than the safe head does. See `find_start`.
+fn exact_start(chain: &Chain, safe: u64) -> Result<(L2BlockRef, u64), NodeError> {
+    let genesis = chain.config().genesis.l2.number;
+    let mut start = (genesis, 0);
+    if let Some(last) = chain.records().derived(safe)? {
+        let before = first_from(chain, safe, last.l1_block())? - 1;
+        if before > genesis {
+            start = (before, last.l1_number - 1);
+        }
+    }
+    let block = chain.block_ref(start.0)?.ok_or_else(|| unwound(start.0))?;
+    Ok((block, start.1))
 }
 
 /// The first block of the run that ends with `number` and comes from the same L1 block: they share its fate.
