@@ -110,7 +110,7 @@ async fn every_block_of_anvil_from_genesis_on_can_be_verified() {
     for hardfork in ["prague", "cancun", "osaka"] {
         let Some(anvil) = Anvil::start(&["--hardfork", hardfork]).await else { return };
         anvil.mine(3).await;
-        anvil.send(0, json!({"to": INBOX, "data": "0x00"})).await;
+        anvil.send_mined(0, json!({"to": INBOX, "data": "0x00"})).await;
         let client = client(&anvil.url());
         for number in 0..=4 {
             let input = client.input(number).await.unwrap().unwrap();
@@ -139,9 +139,7 @@ async fn a_lying_node_is_not_believed() {
     };
     assert_eq!(inconsistent("00112233", "00112234").await, "transactions root");
     assert_eq!(inconsistent("\"gasLimit\":\"0x1", "\"gasLimit\":\"0x2").await, "header hash");
-    let mint =
-        |mint: u64| hex::encode(U256::from(mint).to_be_bytes::<32>()) + &hex::encode(U256::from(2).to_be_bytes::<32>());
-    // The deposit's calldata holds the amount as well: tamper with receipts only, by the unaligned place of the log's data.
+    // A log's data begins with the offset of its content; that of the call's does not follow `"data":"0x` in the block.
     proxy.set(Mode::Pass);
     client(&proxy.url()).input(1).await.unwrap().unwrap();
     let what = inconsistent(
@@ -150,7 +148,6 @@ async fn a_lying_node_is_not_believed() {
     )
     .await;
     assert_eq!(what, "receipts root");
-    assert_ne!(mint(7), mint(8));
 }
 
 #[tokio::test]
@@ -171,7 +168,7 @@ async fn a_reorganised_block_has_vanished() {
     let old = client.block(2).await.unwrap().unwrap();
     // The block is taken back and another one mined in its place.
     anvil.rpc("anvil_rollback", json!([1])).await;
-    anvil.send(0, json!({"to": INBOX, "data": "0x00"})).await;
+    anvil.send_mined(0, json!({"to": INBOX, "data": "0x00"})).await;
     let new = client.block(2).await.unwrap().unwrap();
     assert_ne!(old.hash, new.hash);
     let error = client.input_by_hash(old.hash).await.unwrap_err();

@@ -3,6 +3,7 @@
 
 use std::{
     net::TcpListener as StdListener,
+    os::unix::process::CommandExt as _,
     path::PathBuf,
     process::{Child, Command, Stdio},
     sync::Arc,
@@ -65,6 +66,8 @@ impl Anvil {
             .args(arguments)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
+            // A group of its own: npm's anvil is a script that starts the real one, and both have to end.
+            .process_group(0)
             .spawn()
             .expect("anvil starts");
         let provider = ProviderBuilder::default().connect_http(format!("http://127.0.0.1:{port}").parse().unwrap());
@@ -121,7 +124,8 @@ impl Anvil {
 
 impl Drop for Anvil {
     fn drop(&mut self) {
-        let _ = self.process.kill();
+        let group = format!("-{}", self.process.id());
+        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
         let _ = self.process.wait();
     }
 }
