@@ -10,7 +10,7 @@ use openledger_trie::TrieError;
 pub enum StorageError {
     /// Another process has the directory open. Nothing was read or written.
     #[error(
-        "the database in {} is in use by another process: stop that process, or give this one its own --data-dir", path.display()
+        "the database in {} is in use by another process: stop that process, or give this one its own --datadir", path.display()
     )]
     Locked {
         /// The database's directory.
@@ -40,7 +40,7 @@ pub enum StorageError {
     },
     /// The database belongs to another chain.
     #[error(
-        "the database in {} belongs to the chain with genesis {found}, but the genesis configured is {expected}: use another --data-dir, or the genesis this database was made with", path.display()
+        "the database in {} belongs to the chain with genesis {found}, but the genesis configured is {expected}: use another --datadir, or the genesis this database was made with", path.display()
     )]
     Genesis {
         /// The database's directory.
