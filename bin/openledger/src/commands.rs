@@ -20,7 +20,7 @@ const VERIFIER_PORT: u16 = 9546;
 /// Runs a command to its end.
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
-        Command::Sequencer(args) => sequencer(args).await,
+        Command::Sequencer(args) => sequencer(&args).await,
         Command::Verifier(args) => serve(node_config(&args, VERIFIER_PORT, Role::Verifier)?).await,
         Command::Deploy(args) => Ok(openledger_deploy::run(args).await?),
         Command::Devnet(args) => Ok(openledger_devnet::devnet(args).await?),
@@ -28,7 +28,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
     }
 }
 
-async fn sequencer(args: SequencerArgs) -> Result<()> {
+async fn sequencer(args: &SequencerArgs) -> Result<()> {
     let batcher_key = keys::read(args.batcher_key_file.as_deref(), "OPENLEDGER_BATCHER_KEY")?
         .context("a sequencer needs the key of the account that posts batches: give --batcher-key-file, or set OPENLEDGER_BATCHER_KEY")?;
     let proposer_key = keys::read(args.proposer_key_file.as_deref(), "OPENLEDGER_PROPOSER_KEY")?;
