@@ -25,6 +25,7 @@ pub struct NodeConfig {
 
 /// What a node does besides following L1 and serving its RPC.
 #[derive(Debug, Clone)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in a process")]
 pub enum Role {
     /// Produces blocks, posts batches, proposes outputs.
     Sequencer(SequencerConfig),

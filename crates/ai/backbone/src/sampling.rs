@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(draws(presence, &[1.0, 0.5], 3), [0, 1, 0]);
         let frequency = SamplingParams { frequency_penalty: 0.4, ..greedy.clone() };
         assert_eq!(draws(frequency, &[1.0, 0.5], 4), [0, 0, 1, 0]);
-        let bias = SamplingParams { logit_bias: vec![(1, 100.0), (99, 1.0)], ..greedy.clone() };
+        let bias = SamplingParams { logit_bias: vec![(1, 100.0), (99, 1.0)], ..greedy };
         assert_eq!(draws(bias, &[1.0, 0.5], 1), [1]);
         let params = SamplingParams { repetition_penalty: 3.0, ..greedy };
         assert_eq!(Sampler::new(params, &[0]).next(&mut [1.0, 0.5]).unwrap(), 1);

@@ -63,7 +63,7 @@ fn a_mixed_batch_equals_its_sequences_one_by_one() {
     let together = run(&backbone, &prompts, &delta);
     let base = run(&backbone, &prompts, &NoDelta);
     for (i, (adapter, prompt)) in used.iter().zip(&prompts).enumerate() {
-        let alone = run(&backbone, &[prompt.clone()], &LoraBatch::new([(*adapter, prompt.len())]));
+        let alone = run(&backbone, std::slice::from_ref(prompt), &LoraBatch::new([(*adapter, prompt.len())]));
         let row = together.select(0, i as i64);
         assert!(difference(&row, &alone.squeeze()) < 1e-4);
         let changed = difference(&row, &base.select(0, i as i64));

@@ -167,11 +167,12 @@ impl<'a> Trainer<'a> {
         loop {
             let every = self.hyperparameters.evaluate_every;
             let due = state.step == 0 || state.step == self.steps || (every > 0 && state.step.is_multiple_of(every));
-            if due && state.evaluations.last().is_none_or(|last| last.step != state.step) {
-                if let Some(loss) = self.evaluate(held_out)? {
-                    progress(&Event::Evaluated { step: state.step, loss });
-                    state.evaluations.push(EvaluationRecord { step: state.step, loss: loss as f32 });
-                }
+            if due
+                && state.evaluations.last().is_none_or(|last| last.step != state.step)
+                && let Some(loss) = self.evaluate(held_out)?
+            {
+                progress(&Event::Evaluated { step: state.step, loss });
+                state.evaluations.push(EvaluationRecord { step: state.step, loss: loss as f32 });
             }
             if state.step == self.steps {
                 break;

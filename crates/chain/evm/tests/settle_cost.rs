@@ -55,7 +55,7 @@ fn measure(to: Address, data: Bytes) -> (u64, u64) {
     chain.evm.ctx_mut().block.gas_limit = u64::MAX;
     let rich = revm::state::AccountInfo { balance: U256::MAX >> 1, ..Default::default() };
     chain.evm.db_mut().insert_account_info(USER, rich);
-    let mut run = |nonce: u64| {
+    let run = |nonce: u64| {
         let base = TxEnv::builder()
             .caller(USER)
             .nonce(nonce)
@@ -74,7 +74,7 @@ fn measure(to: Address, data: Bytes) -> (u64, u64) {
         (time, outcome.result.tx_gas_used())
     };
     // The first creates the accounts; the others find them.
-    (0..40).map(|nonce| run(nonce)).skip(1).min().unwrap()
+    (0..40).map(run).skip(1).min().unwrap()
 }
 
 #[test]

@@ -22,5 +22,6 @@ pub use error::StorageError;
 pub use heads::Heads;
 pub use logs::{LogEntry, LogFilter};
 pub use maintenance::{Stats, TableStats};
+pub use notes::Note;
 pub use proofs::{AccountProof, StorageProof};
 pub use view::StateView;

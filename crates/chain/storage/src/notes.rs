@@ -1,5 +1,8 @@
 use crate::{Database, StorageError, tables::Table};
 
+/// A key and its value.
+pub type Note = (Vec<u8>, Vec<u8>);
+
 /// Small things that the node remembers beside the chain, under keys of its own choice. A note survives the end of the process;
 /// unwinding does not touch it.
 impl Database {
@@ -14,7 +17,7 @@ impl Database {
     }
 
     /// All notes whose key begins with `prefix`, in the order of their keys.
-    pub fn notes(&self, prefix: &[u8]) -> Result<Vec<(Vec<u8>, Vec<u8>)>, StorageError> {
+    pub fn notes(&self, prefix: &[u8]) -> Result<Vec<Note>, StorageError> {
         let mut found = Vec::new();
         self.inner.store.with_prefix(Table::Notes, prefix, |key, value| {
             found.push((key.to_vec(), value.to_vec()));

@@ -114,7 +114,7 @@ impl Database {
     fn settled_epoch(&self) -> u64 {
         loop {
             let epoch = self.inner.epoch.load(SeqCst);
-            if epoch % 2 == 0 {
+            if epoch.is_multiple_of(2) {
                 return epoch;
             }
             drop(self.inner.writing.lock());

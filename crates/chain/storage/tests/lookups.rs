@@ -44,7 +44,7 @@ fn by_number_and_by_hash() {
     }
     assert_eq!(db.block(99).unwrap(), None);
     assert_eq!(db.transaction(&slot(1)).unwrap(), None);
-    assert_eq!(db.state_at(99).unwrap_err().to_string().contains("not known"), true);
+    assert!(db.state_at(99).unwrap_err().to_string().contains("not known"));
 
     let last = blocks.last().unwrap();
     db.unwind_to(4).unwrap();

@@ -119,7 +119,10 @@ async fn supervise(spec: &ProcessSpec, stop: &CancellationToken, console: &Conso
         let mut child = spawn(spec)?;
         let status = tokio::select! {
             status = child.wait() => status,
-            () = stop.cancelled() => return Ok(end(&mut child, spec.name, console).await),
+            () = stop.cancelled() => {
+                end(&mut child, spec.name, console).await;
+                return Ok(());
+            }
         };
         let status = describe(status);
         failed_starts = if started.elapsed() < STARTED_AFTER { failed_starts + 1 } else { 0 };

@@ -78,10 +78,13 @@ pub(crate) fn check_charge(charge: &Charge, accounts: usize) -> Result<(), Settl
     if inside && charge.entries.len() <= usize::from(u16::MAX) { Ok(()) } else { Err(SettleError::AccountIndex) }
 }
 
+/// Who influenced an answer, by how much; an account may come several times.
+type Influences = Vec<(Address, i64)>;
+
 /// Builds a [`Batch`] from receipts that name their contributors by address.
 #[derive(Clone, Debug, Default)]
 pub struct BatchBuilder {
-    receipts: Vec<(Usage, FeeSchedule, Vec<(Address, i64)>)>,
+    receipts: Vec<(Usage, FeeSchedule, Influences)>,
 }
 
 impl BatchBuilder {

@@ -1,5 +1,5 @@
 //! Bindings of the L2 contracts and of the errors of `SETTLE`: their one home on the Rust side.
-#![allow(missing_docs)]
+#![allow(missing_docs, clippy::too_many_arguments, reason = "made by `sol!`; an event has as many fields as it has")]
 
 use crate::{FeeSchedule, Platform, SettleError, eip712};
 use alloy_primitives::{B256, keccak256};

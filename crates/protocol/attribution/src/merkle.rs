@@ -46,7 +46,7 @@ impl MerkleTree {
         let mut node = self.nodes.len() - 1 - leaf;
         let mut proof = Vec::new();
         while node > 0 {
-            let sibling = if node % 2 == 0 { node - 1 } else { node + 1 };
+            let sibling = if node.is_multiple_of(2) { node - 1 } else { node + 1 };
             proof.push(self.nodes[sibling]);
             node = (node - 1) / 2;
         }

@@ -66,7 +66,7 @@ impl SingleBatch {
                 return Err(DecodeError::TooManyTransactions(MAX_BATCH_TRANSACTIONS));
             }
             let transaction = Header::decode_bytes(&mut list, false)?;
-            transactions.push(payload.slice_ref(transaction).into());
+            transactions.push(payload.slice_ref(transaction));
         }
         Ok(Self { parent_hash, epoch: BlockNumHash { number, hash }, timestamp, transactions })
     }
@@ -111,7 +111,7 @@ impl BatchReader {
     fn read(&mut self) -> Result<Batch, DecodeError> {
         let mut rest = &self.rest[..];
         let bytes = Header::decode_bytes(&mut rest, false)?;
-        let bytes = Bytes::from(self.rest.slice_ref(bytes));
+        let bytes = self.rest.slice_ref(bytes);
         self.rest = self.rest.slice(self.rest.len() - rest.len()..);
         Batch::decode(&bytes)
     }

@@ -94,6 +94,9 @@ fn main() -> Result<(), Box<dyn Error>> {
     Ok(())
 }
 
+/// A method and its score of each datum.
+type Scores = (&'static str, Vec<f64>);
+
 /// Scores of all methods, higher meaning more relevant.
 fn all_scores(
     index: &Index,
@@ -101,7 +104,7 @@ fn all_scores(
     gradient: &QueryGradient,
     text: &Text,
     scoring: &mut Vec<f64>,
-) -> Result<Vec<(&'static str, Vec<f64>)>, Box<dyn Error>> {
+) -> Result<Vec<Scores>, Box<dyn Error>> {
     let start = Instant::now();
     let influences = index.score(gradient)?;
     scoring.push(start.elapsed().as_secs_f64());

@@ -78,7 +78,7 @@ fn limits_evenly_and_splits_without_loss() {
     let mut all = [questions(&training), questions(&evaluation)].concat();
     all.sort();
     assert_eq!(all, questions(&dataset));
-    assert_eq!(dataset.clone().split(0.3, 1).0, training);
+    assert_eq!(dataset.split(0.3, 1).0, training);
 }
 
 #[test]

@@ -1,7 +1,7 @@
 //! An L1 in memory, an execution that only hashes, and a batcher's hand tools.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
-use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_consensus::{BlockBody, SignableTransaction, TxEip1559};
 use alloy_eips::{BlockNumHash, Decodable2718, Encodable2718};
 use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, keccak256};
 use op_alloy_consensus::{OpTxEnvelope, TxDeposit};
@@ -135,8 +135,7 @@ pub fn execute(derived: &DerivedAttributes, config: &RollupConfig) -> (L2BlockRe
     let mut extra_data = vec![1];
     extra_data.extend(attributes.eip_1559_params);
     extra_data.extend(attributes.min_base_fee.to_be_bytes());
-    let mut block = Block::default();
-    block.header = Header {
+    let header = Header {
         parent_hash: derived.parent.hash,
         number: derived.parent.number + 1,
         timestamp: attributes.timestamp,
@@ -148,7 +147,7 @@ pub fn execute(derived: &DerivedAttributes, config: &RollupConfig) -> (L2BlockRe
         extra_data: extra_data.into(),
         ..Default::default()
     };
-    block.body.transactions = transactions;
+    let block = Block { header, body: BlockBody { transactions, ..Default::default() } };
     let reference = l2_block_ref(config, block.header.hash_slow(), &block).unwrap();
     (reference, block)
 }
