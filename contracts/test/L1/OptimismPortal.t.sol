@@ -16,7 +16,7 @@ contract OptimismPortalTest is Test {
     function setUp() public {
         token = new OpenToken(address(this));
         portal = new OptimismPortal(makeAddr("system config"), address(token));
-        assertTrue(token.transfer(alice, 1000 ether));
+        assert(token.transfer(alice, 1000 ether));
         vm.prank(alice);
         token.approve(address(portal), type(uint256).max);
     }
