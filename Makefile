@@ -11,7 +11,7 @@ BIN := $${CARGO_TARGET_DIR:-target}/debug
 
 .PHONY: help
 help: ## List the targets
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  \033[1m%-14s\033[0m %s\n", $$1, $$2}' Makefile
 
 .PHONY: setup
 setup: ## Fetch and verify everything that is not Rust (idempotent, offline once done)
@@ -38,7 +38,7 @@ test: contracts ## Run every test: contracts, no_std build, Rust, end to end
 	@$(ENV); cd contracts && forge test
 	@scripts/check-no-std.sh
 	@$(ENV); cargo build --workspace --bins --tests
-	@$(ENV); cargo test --workspace
+	@$(ENV); cargo test --workspace --no-fail-fast
 
 .PHONY: e2e
 e2e: contracts ## Run only the end-to-end tests, through real processes

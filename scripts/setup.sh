@@ -17,6 +17,8 @@ fail() {
     for line in "$@"; do printf '       %s\n' "$line" >&2; done
     exit 1
 }
+# Without it bash would go on to the message of a failed step when the step's program answers Ctrl-C by an exit status.
+trap 'note "interrupted; the next run goes on from what is complete"; exit 130' INT TERM
 
 # ---- 1: the machine ----------------------------------------------------------------------------------------------
 
@@ -78,7 +80,8 @@ system_packages() {
     note "installing ${missing[*]}"
     "${as_root[@]}" apt-get update -q || fail "the package lists could not be fetched." "Check the network, then run this again."
     "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
-        fail "apt-get could not install ${missing[*]}." "Its message is above; run this again afterwards."
+        fail "apt-get could not install ${missing[*]}; its own messages are above." \
+            "If they say that names could not be resolved or files not fetched, check the network. Then run this again."
 }
 
 # ---- 3: archives -------------------------------------------------------------------------------------------------
@@ -99,11 +102,17 @@ wheel() {
         rm -f "$file"
     done
     note "fetching $1 $version" >&2
+    trap 'exit 130' INT TERM # this runs in a subshell, which has none of its parent's traps
     local partial=$home/downloads/.partial-$1
     rm -rf "$partial" && mkdir -p "$partial"
     echo "$line" >"$partial/requirements.txt"
-    # The platform is named, so that the Python of this machine does not matter.
-    python3 -m pip download --disable-pip-version-check --quiet --progress-bar on --no-deps --require-hashes --only-binary=:all: \
+    # pip shows its progress bar only when it is not quiet; in a log it would be noise.
+    local quiet=(--quiet)
+    [ ! -t 2 ] || quiet=()
+    # The platform is named, so that the Python of this machine does not matter. Everything is written below $home, whose
+    # free space was checked, and only once: not to pip's cache, and not to /tmp, which may be small.
+    TMPDIR=$partial python3 -m pip download --disable-pip-version-check --no-cache-dir "${quiet[@]}" --no-deps --require-hashes \
+        --only-binary=:all: \
         --platform manylinux_2_28_x86_64 --platform manylinux_2_25_x86_64 --platform manylinux_2_17_x86_64 \
         --platform manylinux2014_x86_64 --implementation cp --python-version 3.11 --abi cp311 \
         --dest "$partial" --requirement "$partial/requirements.txt" >&2 ||

@@ -69,4 +69,9 @@ def main(target, *steps):
 if __name__ == "__main__":
     if len(sys.argv) < 3:
         sys.exit(__doc__)
-    main(*sys.argv[1:])
+    try:
+        main(*sys.argv[1:])
+    except KeyboardInterrupt:
+        sys.exit(130)
+    except (OSError, zipfile.BadZipFile) as error:
+        sys.exit(f"unpack: {error}")
