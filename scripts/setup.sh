@@ -52,10 +52,12 @@ check_machine() {
 # ---- 2: system packages ------------------------------------------------------------------------------------------
 
 have_libclang() {
-    # bindgen loads libclang at build time (for RocksDB).
+    # bindgen loads libclang at build time (for RocksDB), and clang needs its own headers, such as stddef.h. A desktop often
+    # has libclang-cpp, which is another library, or libclang without the headers.
     [ -n "${LIBCLANG_PATH:-}" ] && return 0
-    compgen -G '/usr/lib/llvm-*/lib/libclang*.so*' >/dev/null || compgen -G '/usr/lib/*/libclang*.so*' >/dev/null ||
-        compgen -G '/usr/lib64/libclang*.so*' >/dev/null
+    compgen -G '/usr/lib*/llvm*/lib*/libclang[.-][0-9s]*' >/dev/null || compgen -G '/usr/lib/*/libclang[.-][0-9s]*' >/dev/null ||
+        compgen -G '/usr/lib64/libclang.so*' >/dev/null || return 1
+    compgen -G '/usr/lib*/llvm*/lib*/clang/*/include/stddef.h' >/dev/null || compgen -G '/usr/lib*/clang/*/include/stddef.h' >/dev/null
 }
 
 system_packages() {
