@@ -37,8 +37,10 @@ check_machine() {
 
     mkdir -p "$home" 2>/dev/null && [ -w "$home" ] || fail "$home cannot be written." \
         "Set OPENLEDGER_HOME to a folder that you own and run this again."
-    local needed_gb=1 free_gb
-    [ -e "$home/libtorch/.complete" ] || needed_gb=4
+    # 1.6 GB in all; less once the largest archive, and then what is unpacked from it, is there.
+    local needed_gb=3 free_gb
+    compgen -G "$home/downloads/torch-*.whl" >/dev/null && needed_gb=2
+    [ ! -e "$home/libtorch/.complete" ] || needed_gb=1
     free_gb=$(($(df -Pk "$home" | awk 'NR==2 {print $4}') / 1024 / 1024))
     [ "$free_gb" -ge "$needed_gb" ] || fail "$home has $free_gb GB free; the downloads and what is unpacked from them need $needed_gb GB." \
         "Free some space there, or set OPENLEDGER_HOME to a folder on a larger disk."
@@ -206,30 +208,11 @@ tools() {
 # ---- 5: Foundry, Solidity and its libraries ------------------------------------------------------------------------
 
 contracts() {
-    [ -f contracts/package-lock.json ] || fail "contracts/package-lock.json is missing." "Restore it from git and run this again."
-    local hash target
-    hash=$(sha256sum contracts/package-lock.json | cut -c1-16)
-    target=$home/npm/$hash
-    if [ ! -f "$target/.complete" ]; then
-        note "fetching Foundry, solc and the Solidity libraries (npm, by the hashes of contracts/package-lock.json)"
-        rm -rf "$target.partial" && mkdir -p "$target.partial"
-        cp contracts/package.json contracts/package-lock.json "$target.partial/"
-        [ ! -f contracts/.npmrc ] || cp contracts/.npmrc "$target.partial/"
-        # No install scripts run: the programs come ready in the platform's packages.
-        (cd "$target.partial" && PATH=$home/node/bin:$PATH npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
-            fail "npm could not fetch what contracts/package-lock.json names." \
-                "Check the network and the disk, then run \`make setup\` again."
-        touch "$target.partial/.complete"
-        rm -rf "$target" && mv "$target.partial" "$target"
-    fi
-    if [ -d contracts/node_modules ] && [ ! -L contracts/node_modules ]; then
-        note "contracts/node_modules is a folder of yours: left as it is"
-    else
-        ln -sfn "$target/node_modules" contracts/node_modules
-    fi
+    note "Foundry, solc and the Solidity libraries, by the hashes of contracts/package-lock.json"
+    scripts/npm-packages.sh contracts || exit 1
     local anvil=contracts/node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil
-    [ -x "$anvil" ] || fail "$anvil is missing." "Remove $target and contracts/node_modules, then run \`make setup\` again."
-    note "$("$anvil" --version | head -n1 | cut -d- -f1), contracts/node_modules -> ${target#"$home"/}/node_modules"
+    [ -x "$anvil" ] || fail "$anvil is missing." "Remove $home/npm and contracts/node_modules, then run \`make setup\` again."
+    note "$("$anvil" --version | head -n1 | cut -d- -f1), contracts/node_modules -> $(readlink -f contracts/node_modules)"
 }
 
 # ---- 6: cargo by hand ----------------------------------------------------------------------------------------------
