@@ -24,11 +24,11 @@ fail() {
 installed() { [ -d "$sysroot/lib/rustlib/$target/lib" ]; }
 have_sources() { [ -f "$(library)/core/Cargo.toml" ]; }
 library() {
-    if [ -f "$sysroot/lib/rustlib/src/rust/library/core/Cargo.toml" ]; then
-        echo "$sysroot/lib/rustlib/src/rust/library"
-    else
-        echo "$sources/usr/src/rustc-$version/library"
-    fi
+    local folder
+    for folder in "$sysroot/lib/rustlib/src/rust/library" "/usr/src/rustc-$version/library"; do
+        [ ! -f "$folder/core/Cargo.toml" ] || { echo "$folder"; return; }
+    done
+    echo "$sources/usr/src/rustc-$version/library"
 }
 
 # Asks rustup for the target. It retries for minutes where its server cannot be reached, so it gets one.
