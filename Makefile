@@ -8,6 +8,7 @@ MAKEFLAGS += --no-print-directory
 ARGS ?=
 ENV := source scripts/env.sh
 BIN := $${CARGO_TARGET_DIR:-target}/debug
+RUN_WALLETS := scripts/npm-packages.sh tests/wallets; $(ENV); node tests/wallets/run.mjs
 
 .PHONY: help
 help: ## List the targets
@@ -34,16 +35,21 @@ clean-devnet: ## Forget the devnet: its chains, keys' funds, datanet, adapter an
 	@scripts/clean-devnet.sh
 
 .PHONY: test
-test: contracts ## Run every test: contracts, no_std build, Rust, end to end
+test: contracts ## Run every test: contracts, no_std build, Rust, end to end, wallets
 	@$(ENV); cd contracts && forge test
 	@scripts/check-no-std.sh
 	@$(ENV); cargo build --workspace --bins --tests
 	@$(ENV); cargo test --workspace --no-fail-fast
+	@$(RUN_WALLETS)
 
 .PHONY: e2e
 e2e: contracts ## Run only the end-to-end tests, through real processes
 	@$(ENV); cargo build --workspace --bins --tests
 	@$(ENV); cargo test --package openledger-e2e
+
+.PHONY: wallets
+wallets: build ## Run only the tests with MetaMask's controllers, viem and ethers
+	@$(RUN_WALLETS)
 
 .PHONY: no-std
 no-std: ## Build the protocol and execution floors for a bare RISC-V machine
