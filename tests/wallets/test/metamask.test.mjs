@@ -34,6 +34,17 @@ test('refuses the network when the chain id is another', async () => {
   await other.stop();
 });
 
+test('lets pages of any origin ask (CORS)', async () => {
+  const origin = 'https://dapp.example';
+  const asked = { 'access-control-request-method': 'POST', 'access-control-request-headers': 'content-type' };
+  const preflight = await fetch(network.url, { method: 'OPTIONS', headers: { origin, ...asked } });
+  assert.ok(preflight.ok);
+  assert.match(preflight.headers.get('access-control-allow-headers'), /content-type|\*/);
+  const body = JSON.stringify({ jsonrpc: '2.0', id: 1, method: 'eth_chainId', params: [] });
+  const answer = await fetch(network.url, { method: 'POST', headers: { origin, 'content-type': 'application/json' }, body });
+  assert.ok(['*', origin].includes(answer.headers.get('access-control-allow-origin')));
+});
+
 test('adds the network and takes it for one with EIP-1559', async () => {
   const added = await wallet.addNetwork(network);
   assert.equal(added.chainId, chainId);

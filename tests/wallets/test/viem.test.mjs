@@ -36,6 +36,22 @@ test('serves blocks by tag, number and hash', async () => {
   await assert.rejects(l2Public.getBlock({ blockNumber: block.number + 100_000n }), BlockNotFoundError);
 });
 
+test('serves state at each tag, at heights and at hashes (EIP-1898)', async () => {
+  const { address } = bob;
+  for (const blockTag of ['earliest', 'finalized', 'safe', 'latest', 'pending']) {
+    assert.equal(typeof (await l2Public.getBalance({ address, blockTag })), 'bigint');
+    assert.equal(typeof (await l2Public.getTransactionCount({ address, blockTag })), 'number');
+    assert.ok((await l2Public.getCode({ address: wrapped.address, blockTag })).length > 2);
+    assert.equal(await l2Public.readContract({ ...wrapped, functionName: 'symbol', blockTag }), 'WOPEN');
+  }
+  const { number, hash: blockHash } = await l2Public.getBlock();
+  const atHeight = await l2Public.getBalance({ address, blockNumber: number });
+  const atHash = await l2Public.request({ method: 'eth_getBalance', params: [address, { blockHash, requireCanonical: true }] });
+  assert.equal(BigInt(atHash), atHeight);
+  const unknown = { blockHash: keccak256(blockHash), requireCanonical: true };
+  await assert.rejects(l2Public.request({ method: 'eth_getBalance', params: [address, unknown] }), ({ code }) => code === -32001);
+});
+
 test('sends each type of transaction and finds it again', async () => {
   // An account of its own: one that has delegated may have only one transaction waiting.
   const sender = nobody();
