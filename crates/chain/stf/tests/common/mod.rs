@@ -7,7 +7,7 @@ use alloy_consensus::{
 };
 use alloy_eips::{Encodable2718, eip2935, eip4788};
 use alloy_genesis::{Genesis, GenesisAccount};
-use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, bytes};
+use alloy_primitives::{Address, B256, Bytes, Signature, TxKind, U256, address, bytes, keccak256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use op_alloy_consensus::TxDeposit;
@@ -59,6 +59,20 @@ impl Store {
 
     pub(crate) fn slot(&self, address: Address, slot: u64) -> U256 {
         self.accounts[&address].1.get(&B256::from(U256::from(slot))).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn set_balance(&mut self, address: Address, balance: U256) {
+        self.accounts.get_mut(&address).expect("an account").0.balance = balance;
+    }
+
+    pub(crate) fn set_slot(&mut self, address: Address, slot: u64, value: U256) {
+        self.accounts.get_mut(&address).expect("an account").1.insert(U256::from(slot).into(), value);
+    }
+
+    pub(crate) fn set_code(&mut self, address: Address, code: Bytes) {
+        let hash = keccak256(&code);
+        self.accounts.get_mut(&address).expect("an account").0.code_hash = hash;
+        self.code.insert(hash, code);
     }
 
     fn readable(&self, address: &Address) -> Result<(), StateError> {
