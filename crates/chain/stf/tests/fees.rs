@@ -129,7 +129,7 @@ fn every_fee_arrives_in_its_vault() {
     assert_eq!(check(&mut chain, L1_NOW, call(0, TxKind::Call(TARGET), 5, Bytes::new()), 5, true), 21_000);
     let data = noise(600);
     let data_gas: u64 = data.iter().map(|byte| if *byte == 0 { 4 } else { 16 }).sum();
-    let gas = check(&mut chain, L1_NOW, call(1, TxKind::Call(TARGET), 0, data.clone()), 0, true);
+    let gas = check(&mut chain, L1_NOW, call(1, TxKind::Call(TARGET), 0, data), 0, true);
     // EIP-7623: 10 for a token, 40 for a byte that is not zero, where execution asks for less.
     assert_eq!(gas, 21_000 + data_gas * 10 / 4);
     assert_eq!(chain.store.balance(TARGET), U256::from(5));
