@@ -157,6 +157,13 @@ impl Running {
         self.ends(Duration::from_secs(60)).await
     }
 
+    /// Kills the supervisor without a word, as an out-of-memory killer would.
+    pub fn kill(&mut self) -> Result<(), Failure> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
     /// Its child processes by role.
     pub fn children(&self) -> Result<BTreeMap<&'static str, Pid>, Failure> {
         let mut found = BTreeMap::new();
@@ -178,6 +185,9 @@ impl Running {
 
 impl Drop for Running {
     fn drop(&mut self) {
+        if !matches!(self.child.try_wait(), Ok(None)) {
+            return;
+        }
         let _ = kill_process(self.pid(), Signal::TERM);
         let deadline = Instant::now() + Duration::from_secs(60);
         while matches!(self.child.try_wait(), Ok(None)) {

@@ -29,5 +29,6 @@ async fn main() -> ExitCode {
     }
     runner.scenario("nothing_was_lost_or_paid_twice", limit(30), crashes::books(&devnet)).await;
     runner.scenario("ctrl_c_leaves_nothing_running", limit(90), lifecycle::stopped(&devnet, &mut running)).await;
+    runner.scenario("nothing_outlives_a_killed_supervisor", limit(120), lifecycle::orphans(&devnet)).await;
     runner.finish()
 }

@@ -19,8 +19,11 @@ pub struct DevnetJson {
     pub inference: InferenceEndpoint,
     /// Every contract of both layers, by name.
     pub contracts: BTreeMap<String, Address>,
-    /// Development accounts, funded on both layers, then the datanet's contributors. Their keys are public knowledge.
+    /// Development accounts, funded on both layers. Their keys are public knowledge.
     pub accounts: Vec<Account>,
+    /// The accounts of the datanet's contributors, which hold what they have earned. Their keys are public knowledge too.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub contributors: Vec<Account>,
     /// The demo's model, once it is registered.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub model: Option<ModelEntry>,

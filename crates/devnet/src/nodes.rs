@@ -1,6 +1,6 @@
 //! Command lines of our own programs.
 
-use crate::{Account, DevnetArgs, DevnetError, Layout, layout::write_atomically, supervisor::ProcessSpec};
+use crate::{Account, DevnetArgs, DevnetError, Layout, accounts, layout::write_atomically, supervisor::ProcessSpec};
 use std::{
     env,
     ffi::OsString,
@@ -58,7 +58,7 @@ impl Programs {
         Ok(Self { openledger, openlora, backbone, data, library_path })
     }
 
-    /// `openledger deploy`, with OPEN on both layers for every account that spends some.
+    /// `openledger deploy`, with OPEN on both layers for every account that has a role.
     pub(crate) fn deploy(&self, args: &DevnetArgs, layout: &Layout) -> ProcessSpec {
         let address = |role| Account::role(role).address.to_string();
         let mut flags = flags! {
@@ -66,8 +66,8 @@ impl Programs {
             "--deployer-key-file", layout.keys().join("deployer"), "--batcher", address("batcher"),
             "--proposer", address("proposer"), "--operator", address("operator"),
         };
-        for role in ["operator", "developer", "payer", "alice", "bob", "carol", "dave"] {
-            flags.extend(flags! { "--fund", address(role) });
+        for account in accounts::roles() {
+            flags.extend(flags! { "--fund", account.address.to_string() });
         }
         self.openledger("deploy", layout, flags)
     }

@@ -84,6 +84,7 @@ async fn drive(
         inference: InferenceEndpoint { url: url(args.inference_port) },
         contracts,
         accounts: accounts::roles(),
+        contributors: vec![],
         model: None,
     };
     devnet.write(layout)?;
@@ -91,7 +92,7 @@ async fn drive(
 
     if !args.no_demo {
         let prepared = model::prepare(args, layout, programs, &l2, console).await?;
-        devnet.accounts.extend(prepared.contributors);
+        devnet.contributors = prepared.contributors;
         devnet.model = Some(prepared.entry);
         devnet.write(layout)?;
     }

@@ -1,6 +1,6 @@
 //! Start, start again, stop.
 
-use openledger_devnet::DevnetJson;
+use openledger_devnet::{DevnetJson, Layout, until};
 use openledger_e2e::{Devnet, Failure, Running, ensure};
 use std::{net::TcpListener, time::Duration};
 
@@ -11,7 +11,7 @@ pub(crate) async fn fresh(devnet: &Devnet) -> Result<(), Failure> {
     ensure(status.success(), format!("{status}\n{}", running.output()))?;
     nothing_listens(devnet)?;
 
-    let DevnetJson { l1, l2, verifier, inference, contracts, accounts, model } = devnet.json()?;
+    let DevnetJson { l1, l2, verifier, inference, contracts, accounts, contributors, model } = devnet.json()?;
     let ports = devnet.ports;
     ensure(l1.rpc.ends_with(&ports.l1.to_string()) && l1.chain_id == 900, format!("{l1:?}"))?;
     ensure(l2.rpc.ends_with(&ports.l2.to_string()) && l2.chain_id == 20300, format!("{l2:?}"))?;
@@ -29,7 +29,7 @@ pub(crate) async fn fresh(devnet: &Devnet) -> Result<(), Failure> {
         ensure(contracts.contains_key(name), format!("devnet.json names no {name}"))?;
     }
     ensure(accounts.iter().any(|account| account.name == "alice"), "devnet.json has no account alice")?;
-    ensure(accounts.len() > 12, "devnet.json has no accounts of contributors")?;
+    ensure(contributors.len() > 4, format!("devnet.json has only the contributors {contributors:?}"))?;
     ensure(model.is_some_and(|model| model.name.contains(':')), "devnet.json has no model")
 }
 
@@ -63,6 +63,17 @@ pub(crate) async fn stopped(devnet: &Devnet, running: &mut Running) -> Result<()
     let status = running.stop().await?;
     ensure(status.success(), format!("{status}\n{}", running.output()))?;
     nothing_listens(devnet)
+}
+
+/// When the supervisor itself is killed, the system ends its children, and the folder is free for another devnet.
+pub(crate) async fn orphans(devnet: &Devnet) -> Result<(), Failure> {
+    let mut running = devnet.start(&["--no-demo"])?;
+    running.prints("Running; Ctrl-C stops it", Duration::from_secs(90)).await?;
+    running.kill()?;
+    let gone =
+        until("the ports to be free", 30, "a process outlived the devnet", async || nothing_listens(devnet).ok());
+    gone.await?;
+    ensure(!Layout::open(&devnet.dir())?.is_running(), "the folder is still locked")
 }
 
 fn nothing_listens(devnet: &Devnet) -> Result<(), Failure> {

@@ -68,7 +68,7 @@ pub(crate) async fn paid_inference(
 
     console.title("Who is paid for it");
     let settled = settlement::settled(&client, &l2, devnet, request).await?;
-    settlement::show(&settled, &devnet.accounts, console);
+    settlement::show(&settled, &devnet.contributors, console);
     settlement::check_sum(&settled)?;
     console.held("the lines sum to the fee, to the wei");
     console.held("the chain's event says the same as a computation from the receipt");
