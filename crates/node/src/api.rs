@@ -1,16 +1,17 @@
 //! The node as its RPC layer sees it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes};
 use openledger_primitives::{Header, L2BlockRef, RollupConfig, Transaction};
 use openledger_rpc::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, RpcError,
-    SyncStatus, TransactionLocation,
+    SenderTransactions, SyncStatus, TransactionLocation,
 };
 use openledger_stf::next_base_fee;
 use openledger_storage::StorageError;
+use openledger_txpool::{PoolTransaction, SenderContent};
 use tokio::sync::broadcast;
 
 use crate::{Chain, NodeError, l1::L1Status};
@@ -115,6 +116,15 @@ impl ChainApi for NodeApi {
         PoolCounts { pending: status.pending, queued: status.queued }
     }
 
+    fn pool_content(&self) -> BTreeMap<Address, SenderTransactions> {
+        let content = self.chain.pool().read(|pool| pool.content());
+        content.into_iter().map(|(sender, waiting)| (sender, transactions(&waiting))).collect()
+    }
+
+    fn pool_content_of(&self, sender: Address) -> SenderTransactions {
+        transactions(&self.chain.pool().read(|pool| pool.content_of(&sender)))
+    }
+
     fn subscribe(&self) -> broadcast::Receiver<ChainEvent> {
         self.chain.subscribe()
     }
@@ -188,6 +198,11 @@ impl ChainApi for NodeApi {
             ("faults", "Wrong claims of the sequencer that were found", faults),
         ])
     }
+}
+
+fn transactions(waiting: &SenderContent) -> SenderTransactions {
+    let all = |from: &[Arc<PoolTransaction>]| from.iter().map(|tx| tx.transaction().clone()).collect();
+    SenderTransactions { pending: all(&waiting.pending), queued: all(&waiting.queued) }
 }
 
 fn node_error(error: NodeError) -> RpcError {

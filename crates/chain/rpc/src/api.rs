@@ -1,6 +1,6 @@
 //! What the RPC layer asks of the node behind it.
 
-use std::sync::Arc;
+use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -123,6 +123,15 @@ pub struct PoolCounts {
     pub queued: usize,
 }
 
+/// The transactions of one sender that wait, by nonce.
+#[derive(Debug, Clone, Default)]
+pub struct SenderTransactions {
+    /// Executable now.
+    pub pending: Vec<Transaction>,
+    /// Waiting for an earlier nonce.
+    pub queued: Vec<Transaction>,
+}
+
 /// An account with the proof of its value and of some of its slots (EIP-1186).
 #[derive(Debug, Clone)]
 pub struct Proof {
@@ -191,6 +200,10 @@ pub trait ChainApi: Send + Sync + 'static {
     fn pooled_nonce(&self, sender: Address) -> Option<u64>;
     /// How many transactions wait.
     fn pool_counts(&self) -> PoolCounts;
+    /// Transactions of all senders that wait.
+    fn pool_content(&self) -> BTreeMap<Address, SenderTransactions>;
+    /// Transactions of one sender that wait.
+    fn pool_content_of(&self, sender: Address) -> SenderTransactions;
 
     /// Changes of the canonical chain from now on.
     fn subscribe(&self) -> broadcast::Receiver<ChainEvent>;

@@ -1,6 +1,9 @@
 //! What every namespace shares: the node, the limits, and how block ids are resolved.
 
-use std::sync::Arc;
+use std::sync::{
+    Arc,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::B256;
@@ -12,9 +15,32 @@ use crate::{BlockInfo, ChainApi, Limits, RpcError};
 pub(crate) struct Context {
     pub(crate) chain: Arc<dyn ChainApi>,
     pub(crate) limits: Limits,
+    /// Traces that run now.
+    pub(crate) traces: Arc<AtomicUsize>,
+}
+
+/// One of the traces that may run at the same time. Dropping it gives the place free.
+pub(crate) struct TracePlace(Arc<AtomicUsize>);
+
+impl Drop for TracePlace {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
 }
 
 impl Context {
+    /// Takes a place among the traces that may run at the same time: each holds a lot of memory.
+    pub(crate) fn begin_trace(&self) -> Result<TracePlace, RpcError> {
+        let running = self.traces.fetch_add(1, Ordering::Relaxed);
+        let place = TracePlace(self.traces.clone());
+        if running >= self.limits.max_traces {
+            return Err(RpcError::LimitExceeded(format!(
+                "{running} traces run already, no more do at the same time: try again in a moment"
+            )));
+        }
+        Ok(place)
+    }
+
     /// The canonical number that `id` means, whether or not that block exists. Without an id, the newest block.
     ///
     /// `pending` is the newest block: transactions that wait are visible through the pool's methods and through the nonce.

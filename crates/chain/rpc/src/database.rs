@@ -3,7 +3,7 @@
 use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, U256};
 use openledger_stf::StateError;
-use revm::{Database, bytecode::Bytecode, state::AccountInfo};
+use revm::{Database, DatabaseRef, bytecode::Bytecode, state::AccountInfo};
 
 use crate::BoxedState;
 
@@ -16,10 +16,10 @@ impl std::fmt::Debug for StateDatabase {
     }
 }
 
-impl Database for StateDatabase {
+impl DatabaseRef for StateDatabase {
     type Error = StateError;
 
-    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+    fn basic_ref(&self, address: Address) -> Result<Option<AccountInfo>, StateError> {
         let account = self.0.account(&address)?;
         Ok(account.map(|account| AccountInfo {
             balance: account.balance,
@@ -31,18 +31,38 @@ impl Database for StateDatabase {
         }))
     }
 
-    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+    fn code_by_hash_ref(&self, hash: B256) -> Result<Bytecode, StateError> {
         if hash == KECCAK_EMPTY || hash.is_zero() {
             return Ok(Bytecode::default());
         }
         Ok(Bytecode::new_raw(self.0.code(&hash)?))
     }
 
-    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, StateError> {
+    fn storage_ref(&self, address: Address, slot: U256) -> Result<U256, StateError> {
         self.0.storage(&address, &slot.into())
     }
 
-    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+    fn block_hash_ref(&self, number: u64) -> Result<B256, StateError> {
         self.0.block_hash(number)
+    }
+}
+
+impl Database for StateDatabase {
+    type Error = StateError;
+
+    fn basic(&mut self, address: Address) -> Result<Option<AccountInfo>, StateError> {
+        self.basic_ref(address)
+    }
+
+    fn code_by_hash(&mut self, hash: B256) -> Result<Bytecode, StateError> {
+        self.code_by_hash_ref(hash)
+    }
+
+    fn storage(&mut self, address: Address, slot: U256) -> Result<U256, StateError> {
+        self.storage_ref(address, slot)
+    }
+
+    fn block_hash(&mut self, number: u64) -> Result<B256, StateError> {
+        self.block_hash_ref(number)
     }
 }

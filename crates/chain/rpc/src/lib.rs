@@ -1,23 +1,29 @@
 #![doc = include_str!("../README.md")]
 
 mod api;
+mod budget;
 mod context;
 mod convert;
 mod database;
+mod debug;
 mod error;
 mod eth;
 mod fees;
 mod health;
+mod ots;
+mod replay;
 mod rollup;
 mod server;
 mod simulate;
+mod txpool;
 
 pub use api::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, FaultKind, Heads, Health, PoolCounts, Proof,
-    SyncStatus, TransactionLocation,
+    SenderTransactions, SyncStatus, TransactionLocation,
 };
 pub use convert::RpcBlock;
 pub use error::RpcError;
 pub use eth::filters::Changes;
-pub use rollup::{OutputAtBlock, PoolStatus};
+pub use rollup::OutputAtBlock;
 pub use server::{Limits, RpcServer};
+pub use txpool::{ByNonce, PoolContent, PoolStatus};

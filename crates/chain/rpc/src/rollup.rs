@@ -1,7 +1,7 @@
-//! `optimism_` (the names of op-node), `openledger_` and `txpool_`.
+//! `optimism_` (the names of op-node) and `openledger_`.
 
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{B256, U64};
+use alloy_primitives::B256;
 use jsonrpsee::proc_macros::rpc;
 use openledger_primitives::{L2BlockRef, RollupConfig, output_root};
 use serde::{Deserialize, Serialize};
@@ -92,29 +92,5 @@ impl OpenLedgerServer for Context {
 
     fn batch_of(&self, number: BlockNumberOrTag) -> Result<Option<BatchLocation>, RpcError> {
         self.chain.batch_of(self.existing(Some(number.into()))?)
-    }
-}
-
-/// Answer of `txpool_status`.
-#[derive(Debug, Clone, Serialize, Deserialize)]
-pub struct PoolStatus {
-    /// Executable now.
-    pub pending: U64,
-    /// Waiting for an earlier nonce.
-    pub queued: U64,
-}
-
-/// The pool.
-#[rpc(server, namespace = "txpool")]
-pub trait TxPool {
-    /// How many transactions wait.
-    #[method(name = "status")]
-    fn status(&self) -> Result<PoolStatus, RpcError>;
-}
-
-impl TxPoolServer for Context {
-    fn status(&self) -> Result<PoolStatus, RpcError> {
-        let counts = self.chain.pool_counts();
-        Ok(PoolStatus { pending: U64::from(counts.pending), queued: U64::from(counts.queued) })
     }
 }

@@ -1,6 +1,6 @@
 //! The server: one port for HTTP and WebSocket.
 
-use std::{io, net::SocketAddr, sync::Arc};
+use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 
 use jsonrpsee::{
     RpcModule,
@@ -14,6 +14,7 @@ use tower_http::cors::CorsLayer;
 use crate::{
     ChainApi,
     context::Context,
+    debug::DebugServer,
     eth::{
         blocks::EthBlocksServer,
         call::EthCallServer,
@@ -26,7 +27,9 @@ use crate::{
         transactions::EthTransactionsServer,
     },
     health::HealthLayer,
-    rollup::{OpenLedgerServer, OptimismServer, TxPoolServer},
+    ots::{ErigonServer, OtterscanServer},
+    rollup::{OpenLedgerServer, OptimismServer},
+    txpool::TxPoolServer,
 };
 
 /// Bounds on what one client, or one request, may cost.
@@ -48,6 +51,14 @@ pub struct Limits {
     pub max_logs: usize,
     /// Slots in one `eth_getProof`.
     pub max_proof_slots: usize,
+    /// Transactions in one answer of `txpool_`.
+    pub max_pool_content: usize,
+    /// Traces at the same time.
+    pub max_traces: usize,
+    /// Bytes that one request for traces may keep in memory, as far as they are counted.
+    pub max_trace_bytes: usize,
+    /// Time of one request for traces.
+    pub max_trace_time: Duration,
     /// Gas of one `eth_call` or `eth_estimateGas`.
     pub max_call_gas: u64,
 }
@@ -63,6 +74,10 @@ impl Default for Limits {
             max_log_blocks: 10_000,
             max_logs: 10_000,
             max_proof_slots: 1024,
+            max_pool_content: 10_000,
+            max_traces: 4,
+            max_trace_bytes: 64 << 20,
+            max_trace_time: Duration::from_secs(5),
             max_call_gas: 50_000_000,
         }
     }
@@ -110,7 +125,7 @@ impl RpcServer {
 
 /// All methods of all namespaces.
 fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
-    let context = Context { chain, limits };
+    let context = Context { chain, limits, traces: Default::default() };
     let mut all = RpcModule::new(());
     let merged = all
         .merge(EthNodeServer::into_rpc(context.clone()))
@@ -124,6 +139,9 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(EthSubscribeServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(NetServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(Web3Server::into_rpc(context.clone())))
+        .and_then(|()| all.merge(DebugServer::into_rpc(context.clone())))
+        .and_then(|()| all.merge(ErigonServer::into_rpc(context.clone())))
+        .and_then(|()| all.merge(OtterscanServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(TxPoolServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OptimismServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OpenLedgerServer::into_rpc(context)));

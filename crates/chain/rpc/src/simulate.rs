@@ -16,16 +16,22 @@ use revm::{
         result::{EVMError, ExecutionResult, InvalidTransaction},
     },
     database::State,
+    inspector::NoOpInspector,
 };
 
-use crate::{RpcError, context::Context, database::StateDatabase};
+use crate::{
+    RpcError,
+    context::Context,
+    database::StateDatabase,
+    replay::{Database, Inspected, Observer},
+};
 
 /// Outcome of one run.
 pub(crate) type Outcome = ExecutionResult<OpHaltReason>;
 
 /// A state and a block environment in which calls are tried.
 pub(crate) struct Simulation {
-    db: State<StateDatabase>,
+    db: Database,
     env: EvmEnv<OpSpecId>,
 }
 
@@ -58,6 +64,11 @@ impl Simulation {
         self.env.block_env.gas_limit
     }
 
+    /// The state, as it is before every call.
+    pub(crate) const fn db(&mut self) -> &mut Database {
+        &mut self.db
+    }
+
     /// Balance of an account, overrides included.
     pub(crate) fn balance(&mut self, address: Address) -> Result<U256, RpcError> {
         Ok(self.db.basic(address).map_err(RpcError::internal)?.map(|account| account.balance).unwrap_or_default())
@@ -72,17 +83,28 @@ impl Simulation {
 
     /// Runs a call with this gas limit, and throws the changes away.
     pub(crate) fn run(&mut self, call: &TransactionRequest, gas_limit: u64) -> Result<Outcome, CallError> {
+        Ok(self.inspect(call, gas_limit, &mut NoOpInspector)?.outcome.result)
+    }
+
+    /// Runs a call as [`Self::run`] does, and lets an inspector look on.
+    pub(crate) fn inspect<I: Observer>(
+        &mut self,
+        call: &TransactionRequest,
+        gas_limit: u64,
+        inspector: &mut I,
+    ) -> Result<Inspected, CallError> {
         let tx = self.transaction(call, gas_limit)?;
         let mut env = self.env.clone();
         if tx.gas_price == 0 {
             // As geth: a call that offers no price sees no base fee.
             env.block_env.basefee = 0;
         }
-        let mut evm = OpenLedgerEvmFactory.create_evm(&mut self.db, env);
+        let mut evm = OpenLedgerEvmFactory.create_evm_with_inspector(&mut self.db, env.clone(), inspector);
         // No encoded transaction: a call pays no L1 data fee.
-        let tx = OpTx(OpTransaction { base: tx, enveloped_tx: Some(Default::default()), deposit: Default::default() });
-        match evm.transact_raw(tx) {
-            Ok(result) => Ok(result.result),
+        let op =
+            OpTransaction { base: tx.clone(), enveloped_tx: Some(Default::default()), deposit: Default::default() };
+        match evm.transact_raw(OpTx(op)) {
+            Ok(outcome) => Ok(Inspected { tx, block: env.block_env, outcome }),
             Err(EVMError::Transaction(error)) => Err(invalid(error.0, call)),
             Err(error) => Err(CallError::Rpc(RpcError::internal(error))),
         }

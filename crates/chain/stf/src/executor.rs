@@ -71,18 +71,9 @@ impl<R: StateReader> BlockExecutor<R> {
         let evm = OpenLedgerEvmFactory.create_evm(BlockState::new(state), env);
         let (transactions, senders, receipts) = Default::default();
         let mut executor = Self { evm, header, transactions, senders, receipts, gas_used: 0, da_footprint: 0 };
-        executor.system_call(HISTORY_STORAGE_ADDRESS, parent.hash())?;
-        executor.system_call(BEACON_ROOTS_ADDRESS, attributes.parent_beacon_block_root)?;
-        Ok(executor)
-    }
-
-    fn system_call(&mut self, contract: Address, data: B256) -> Result<(), ExecutionError> {
-        let outcome = self
-            .evm
-            .transact_system_call(SYSTEM_ADDRESS, contract, data.0.into())
+        begin_block(&mut executor.evm, parent.hash(), attributes.parent_beacon_block_root)
             .map_err(|error| ExecutionError::from_evm(error, B256::ZERO))?;
-        self.evm.db_mut().commit(outcome.state);
-        Ok(())
+        Ok(executor)
     }
 
     /// Executes a transaction and puts it in the block, or says why it cannot be there.
@@ -147,6 +138,17 @@ impl<R: StateReader> BlockExecutor<R> {
         let header = Header { gas_used, blob_gas_used: Some(da_footprint), ..header };
         Ok(ExecutedBlock::seal(header, roots, transactions, senders, receipts, changes))
     }
+}
+
+/// What precedes the transactions of every block, in an EVM of that block on the state after its parent: the parent's hash
+/// goes to the history contract (EIP-2935) and the beacon root to its own (EIP-4788). Whoever executes a block's
+/// transactions again, one by one, begins with this.
+pub fn begin_block<E: Evm<DB: DatabaseCommit>>(evm: &mut E, parent: B256, beacon_root: B256) -> Result<(), E::Error> {
+    for (contract, data) in [(HISTORY_STORAGE_ADDRESS, parent), (BEACON_ROOTS_ADDRESS, beacon_root)] {
+        let outcome = evm.transact_system_call(SYSTEM_ADDRESS, contract, data.0.into())?;
+        evm.db_mut().commit(outcome.state);
+    }
+    Ok(())
 }
 
 /// The receipt of a transaction. `nonce` is the sender's before it, which the receipt of a deposit carries, because a

@@ -16,7 +16,7 @@ mod state;
 pub use changes::{Account, AccountChange, StateChanges, StateRoots};
 pub use error::{AttributesError, ExecutionError, TransactionError};
 pub use execute::{decode_transaction, execute_block};
-pub use executor::{BlockExecutor, Outcome};
+pub use executor::{BlockExecutor, Outcome, begin_block};
 pub use fees::{min_base_fee, next_base_fee};
 pub use header::ExecutedBlock;
 pub use reader::{StateCommitter, StateError, StateReader};

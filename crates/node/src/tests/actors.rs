@@ -203,16 +203,14 @@ impl Actor {
 
     /// A signed transfer of one wei.
     pub(super) fn signed_transfer(&self, nonce: u64) -> Bytes {
-        let tx = TxEip1559 {
-            chain_id: CHAIN_ID,
-            nonce,
-            gas_limit: 21_000,
-            max_fee_per_gas: 1_000_000_000,
-            max_priority_fee_per_gas: 1_000_000,
-            to: TxKind::Call(RECIPIENT),
-            value: U256::from(1),
-            ..Default::default()
-        };
+        let (to, value) = (TxKind::Call(RECIPIENT), U256::from(1));
+        self.signed(TxEip1559 { nonce, gas_limit: 21_000, to, value, ..Default::default() })
+    }
+
+    /// A transaction of the user, with chain and fees filled in.
+    pub(super) fn signed(&self, tx: TxEip1559) -> Bytes {
+        let (max_fee_per_gas, max_priority_fee_per_gas) = (1_000_000_000, 1_000_000);
+        let tx = TxEip1559 { chain_id: CHAIN_ID, max_fee_per_gas, max_priority_fee_per_gas, ..tx };
         let signature = user().sign_hash_sync(&tx.signature_hash()).unwrap();
         OpTxEnvelope::Eip1559(tx.into_signed(signature)).encoded_2718().into()
     }

@@ -3,6 +3,8 @@
 mod actors;
 mod l1;
 mod rpc;
+mod rpc_rules;
+mod rpc_trace;
 
 use alloy_primitives::U256;
 use openledger_rpc::FaultKind;

@@ -11,8 +11,8 @@ use super::actors::{Actor, RECIPIENT, user};
 use crate::api::NodeApi;
 
 /// A node with blocks and transfers, and its RPC.
-struct Served {
-    actor: Actor,
+pub(super) struct Served {
+    pub(super) actor: Actor,
     server: RpcServer,
     url: String,
     http: reqwest::Client,
@@ -20,14 +20,18 @@ struct Served {
 }
 
 impl Served {
-    async fn start() -> Self {
+    pub(super) async fn start() -> Self {
+        Self::start_with(Limits::default()).await
+    }
+
+    pub(super) async fn start_with(limits: Limits) -> Self {
         let datadir = tempfile::tempdir().unwrap();
         let mut actor = Actor::open(datadir.path(), &Actor::new_l1(), None);
         actor.transfer(0);
         actor.transfer(1);
         actor.run(4).await;
         let api = NodeApi { chain: actor.chain.clone(), status: actor.status(), is_sequencer: true };
-        let server = RpcServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(api), Limits::default()).await.unwrap();
+        let server = RpcServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(api), limits).await.unwrap();
         let url = format!("http://{}", server.address());
         Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
     }
@@ -39,14 +43,14 @@ impl Served {
     }
 
     /// The result of a call, which must not be an error.
-    async fn ask(&self, method: &str, params: Value) -> Value {
+    pub(super) async fn ask(&self, method: &str, params: Value) -> Value {
         let answer = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).await;
         assert!(answer.get("error").is_none(), "{method}: {answer}");
         answer["result"].clone()
     }
 
     /// Code and message of a call that must fail.
-    async fn fail(&self, method: &str, params: Value) -> (i64, String, Value) {
+    pub(super) async fn fail(&self, method: &str, params: Value) -> (i64, String, Value) {
         let answer = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).await;
         let error = answer.get("error").unwrap_or_else(|| panic!("{method} did not fail: {answer}"));
         (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned(), error["data"].clone())

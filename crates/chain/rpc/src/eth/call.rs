@@ -1,11 +1,12 @@
-//! `eth_call` and `eth_estimateGas`.
+//! `eth_call`, `eth_estimateGas` and `eth_createAccessList`.
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
+use alloy_rpc_types_eth::{AccessList, AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride};
 use jsonrpsee::proc_macros::rpc;
 use openledger_evm::OpHaltReason;
 use revm::context::result::{ExecutionResult, HaltReason};
+use revm_inspectors::access_list::AccessListInspector;
 
 use crate::{
     RpcError,
@@ -17,6 +18,8 @@ use crate::{
 const TRANSFER_GAS: u64 = 21_000;
 /// The search stops when what is left to decide is below this share of the answer, as in geth.
 const ESTIMATE_ERROR_RATIO: f64 = 0.015;
+/// How often a call is run to find what it reaches. Two times suffice where that does not depend on gas.
+const ACCESS_LIST_ROUNDS: usize = 8;
 
 /// Calls that change nothing.
 #[rpc(server, namespace = "eth")]
@@ -39,6 +42,15 @@ pub trait EthCall {
         state: Option<StateOverride>,
         overrides: Option<Box<BlockOverrides>>,
     ) -> Result<U64, RpcError>;
+    /// The accounts and slots that a call reaches (EIP-2930), and the gas it uses when they are announced. A call that fails
+    /// has an `error` beside them.
+    #[method(name = "createAccessList", blocking)]
+    fn create_access_list(
+        &self,
+        call: TransactionRequest,
+        block: Option<BlockId>,
+        state: Option<StateOverride>,
+    ) -> Result<AccessListResult, RpcError>;
 }
 
 impl EthCallServer for Context {
@@ -64,6 +76,40 @@ impl EthCallServer for Context {
         let mut simulation = Simulation::new(self, self.existing(block)?, state, overrides.map(|boxed| *boxed))?;
         estimate(&mut simulation, &call, self.limits.max_call_gas).map(U64::from)
     }
+
+    fn create_access_list(
+        &self,
+        mut call: TransactionRequest,
+        block: Option<BlockId>,
+        state: Option<StateOverride>,
+    ) -> Result<AccessListResult, RpcError> {
+        let mut simulation = Simulation::new(self, self.existing(block)?, state, None)?;
+        let gas = call.gas.unwrap_or(self.limits.max_call_gas).min(self.limits.max_call_gas);
+        // What is announced costs less gas, and a contract that looks at its gas may then reach something else.
+        for _ in 0..ACCESS_LIST_ROUNDS {
+            let before = call.access_list.clone().unwrap_or_default();
+            let mut inspector = AccessListInspector::new(before.clone());
+            let outcome = simulation.inspect(&call, gas, &mut inspector)?.outcome.result;
+            let access_list = sorted(inspector.into_access_list());
+            if access_list == sorted(before) {
+                let gas_used = U256::from(outcome.tx_gas_used());
+                let error = output(outcome).err().map(|error| error.to_string());
+                return Ok(AccessListResult { access_list, gas_used, error });
+            }
+            call.access_list = Some(access_list);
+        }
+        Err(RpcError::Execution("what the call reaches changes with every list that is announced".to_owned()))
+    }
+}
+
+/// In the order of addresses and slots, so that the same call always has the same answer.
+fn sorted(mut list: AccessList) -> AccessList {
+    list.0.sort_unstable_by_key(|item| item.address);
+    for item in &mut list.0 {
+        item.storage_keys.sort_unstable();
+        item.storage_keys.dedup();
+    }
+    list
 }
 
 /// Binary search between what the call used and the most it may use.

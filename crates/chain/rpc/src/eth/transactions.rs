@@ -9,7 +9,7 @@ use jsonrpsee::{core::async_trait, proc_macros::rpc};
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction as RpcTransaction};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{ChainEvent, RpcError, context::Context, convert};
+use crate::{BlockInfo, ChainEvent, RpcError, context::Context, convert};
 
 /// Longest wait of `eth_sendRawTransactionSync`.
 const MAX_SYNC_WAIT: Duration = Duration::from_secs(30);
@@ -37,6 +37,12 @@ pub trait EthTransactions {
     /// A transaction by its place.
     #[method(name = "getTransactionByBlockNumberAndIndex", blocking)]
     fn by_block_number(&self, block: BlockNumberOrTag, index: Index) -> Result<Option<RpcTransaction>, RpcError>;
+    /// The EIP-2718 bytes of a transaction by its place.
+    #[method(name = "getRawTransactionByBlockHashAndIndex", blocking)]
+    fn raw_by_block_hash(&self, block: B256, index: Index) -> Result<Option<Bytes>, RpcError>;
+    /// The EIP-2718 bytes of a transaction by its place.
+    #[method(name = "getRawTransactionByBlockNumberAndIndex", blocking)]
+    fn raw_by_block_number(&self, block: BlockNumberOrTag, index: Index) -> Result<Option<Bytes>, RpcError>;
     /// The receipt of a transaction in a block; `null` while it waits.
     #[method(name = "getTransactionReceipt", blocking)]
     fn receipt(&self, hash: B256) -> Result<Option<OpTransactionReceipt>, RpcError>;
@@ -97,9 +103,22 @@ impl EthTransactionsServer for Context {
         Ok(info.filter(|info| index.0 < info.senders.len()).map(|info| convert::transaction(&info, index.0)))
     }
 
+    fn raw_by_block_hash(&self, block: B256, index: Index) -> Result<Option<Bytes>, RpcError> {
+        raw_at(self.block(block.into())?.as_deref(), index)
+    }
+
+    fn raw_by_block_number(&self, block: BlockNumberOrTag, index: Index) -> Result<Option<Bytes>, RpcError> {
+        raw_at(self.block(block.into())?.as_deref(), index)
+    }
+
     fn receipt(&self, hash: B256) -> Result<Option<OpTransactionReceipt>, RpcError> {
         Ok(self.located(hash)?.map(|(info, index)| convert::receipt(&info, index)))
     }
+}
+
+fn raw_at(info: Option<&BlockInfo>, index: Index) -> Result<Option<Bytes>, RpcError> {
+    let transaction = info.and_then(|info| info.block.body.transactions.get(index.0));
+    Ok(transaction.map(|tx| convert::raw(tx).into()))
 }
 
 /// Runs a synchronous database access where blocking is allowed.
