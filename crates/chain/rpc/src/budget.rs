@@ -103,7 +103,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Budget {
             self.charge_step(kept, interpreter);
         }
         self.steps += 1;
-        if self.steps % CLOCK_STEPS == 0 && self.started.elapsed() > self.time {
+        if self.steps.is_multiple_of(CLOCK_STEPS) && self.started.elapsed() > self.time {
             self.exceed("takes longer than this node allows");
         }
         if self.exceeded.is_some() {
