@@ -104,6 +104,8 @@ impl Settler {
                 warn!(transaction = %hash, "a settlement reverted");
                 Ok(Some(None))
             }
+            // Written down by a server that died before it sent it, or lost by the node: nothing to wait for.
+            None if !self.chain.knows(hash).await? => Ok(Some(sent.settlement.max_fee_per_gas)),
             None if sent.settlement.submitted.unwrap_or(0) + REPLACE_AFTER > now() => Ok(None),
             None => Ok(Some(sent.settlement.max_fee_per_gas)),
         }

@@ -5,7 +5,7 @@ use alloy_signer::SignerSync;
 use alloy_sol_types::{SolCall, SolEvent, SolInterface};
 use openledger_attribution::contracts::IInferenceLedger::{IInferenceLedgerErrors, Settled, settleCall};
 use serde::Deserialize;
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::record::Record;
 use crate::payment::{Chain, RpcError};
@@ -96,6 +96,12 @@ impl Chain {
     pub(super) async fn send(&self, transaction: &Signed) -> Result<(), RpcError> {
         let _: B256 = self.rpc.request("eth_sendRawTransaction", json!([transaction.raw])).await?;
         Ok(())
+    }
+
+    /// Whether the node has the transaction at all, included or waiting.
+    pub(super) async fn knows(&self, transaction: B256) -> Result<bool, RpcError> {
+        let found: Option<Value> = self.rpc.request("eth_getTransactionByHash", json!([transaction])).await?;
+        Ok(found.is_some())
     }
 
     pub(super) async fn inclusion(&self, transaction: B256) -> Result<Option<Inclusion>, RpcError> {

@@ -120,6 +120,11 @@ impl Ledger {
                 }
                 json!(hash)
             }
+            "eth_getTransactionByHash" => {
+                let hash: B256 = serde_json::from_value(params[0].clone()).unwrap();
+                let waits = self.mempool.iter().any(|raw| keccak256(raw) == hash);
+                if waits || self.included.contains_key(&hash) { json!({ "hash": hash }) } else { Value::Null }
+            }
             "eth_getTransactionReceipt" => {
                 let hash: B256 = serde_json::from_value(params[0].clone()).unwrap();
                 match self.included.get(&hash) {
