@@ -30,16 +30,12 @@ pub const PORTAL: Address = Address::repeat_byte(0xa1);
 pub const SYSTEM_CONFIG: Address = Address::repeat_byte(0xa2);
 
 fn find_anvil() -> Option<PathBuf> {
-    let home = std::env::var_os("OPENLEDGER_HOME").map(PathBuf::from).or_else(|| {
-        let cache = std::env::var_os("XDG_CACHE_HOME").map(PathBuf::from);
-        let cache = cache.or_else(|| std::env::var_os("HOME").map(|home| PathBuf::from(home).join(".cache")));
-        cache.map(|cache| cache.join("openledger"))
-    });
     let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
     let explicit = std::env::var_os("OPENLEDGER_ANVIL").map(PathBuf::from);
     let candidates = explicit.into_iter().chain(on_path.into_iter().flatten().map(|dir| dir.join("anvil")));
-    let candidates = candidates.chain(home.map(|home| home.join("node_modules/.bin/anvil")));
-    candidates.into_iter().find(|path| path.is_file())
+    // Where the project's setup puts it.
+    let set_up = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../contracts/node_modules/.bin/anvil"));
+    candidates.chain([set_up]).find(|path| path.is_file())
 }
 
 fn free_port() -> u16 {
