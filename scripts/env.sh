@@ -5,9 +5,7 @@ _root=$(cd "$(dirname "${BASH_SOURCE[0]:-scripts/env.sh}")/.." && pwd)
 export OPENLEDGER_HOME=${OPENLEDGER_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/openledger}
 export LIBTORCH=${LIBTORCH:-$OPENLEDGER_HOME/libtorch}
 
-# Foundry's programs themselves: npm's wrapper scripts, when killed, would leave theirs running.
-_foundry=$_root/contracts/node_modules/@foundry-rs
-for _bin in "$OPENLEDGER_HOME/tools/bin" "$OPENLEDGER_HOME/node/bin" "$_foundry"/{anvil,forge,cast}-linux-amd64/bin; do
+for _bin in "$OPENLEDGER_HOME/tools/bin" "$OPENLEDGER_HOME/node/bin" "$_root/contracts/node_modules/.bin"; do
     case ":$PATH:" in *":$_bin:"*) ;; *) PATH=$_bin:$PATH ;; esac
 done
 export PATH
@@ -16,4 +14,4 @@ case ":${LD_LIBRARY_PATH:-}:" in
     *":$LIBTORCH/lib:"*) ;;
     *) export LD_LIBRARY_PATH=$LIBTORCH/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} ;;
 esac
-unset _root _bin _foundry
+unset _root _bin
