@@ -52,8 +52,8 @@ pub struct ChainArgs {
     /// Seconds between L2 blocks
     #[arg(long, default_value_t = 1, value_name = "SECONDS", value_parser = clap::value_parser!(u64).range(1..=60))]
     pub block_time: u64,
-    /// Gas limit of an L2 block
-    #[arg(long, default_value_t = 60_000_000, value_name = "GAS",
+    /// Gas limit of an L2 block; a transfer counts for about 40,000, because of the data that it has on L1
+    #[arg(long, default_value_t = 500_000_000, value_name = "GAS",
           value_parser = clap::value_parser!(u64).range(21_000_000..=500_000_000))]
     pub gas_limit: u64,
     /// How slowly the base fee moves

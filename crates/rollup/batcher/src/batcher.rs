@@ -101,6 +101,13 @@ impl Batcher {
         self.channels.iter().map(ClosedChannel::in_flight).sum()
     }
 
+    /// Bytes that L1 does not hold yet, compressed: what is cut into transactions, and what the open channel will probably come to.
+    pub fn backlog(&self) -> u64 {
+        let cut: usize = self.channels.iter().map(ClosedChannel::unconfirmed_bytes).sum();
+        let open: usize = self.blocks.iter().skip(self.open_from()).map(|block| block.rlp.len()).sum();
+        (cut + open * self.ratio / 1024) as u64
+    }
+
     /// L1 blocks until the sequencing window of the oldest pending block is over and the chain is reorganised. Alert on this.
     pub fn window_left(&self) -> Option<u64> {
         let oldest = self.blocks.front()?;

@@ -72,6 +72,12 @@ impl ClosedChannel {
         self.payloads.iter().filter(|(_, _, status)| *status == Status::InFlight).count()
     }
 
+    /// Bytes that are not known to be on L1.
+    pub(crate) fn unconfirmed_bytes(&self) -> usize {
+        let missing = self.payloads.iter().filter(|(_, _, status)| !matches!(status, Status::Confirmed(_)));
+        missing.map(|(_, data, _)| data.len()).sum()
+    }
+
     /// The L1 block that completes the channel, once all payloads are on L1.
     pub(crate) fn completed_at(&self) -> Option<u64> {
         self.payloads.iter().try_fold(0, |last, (_, _, status)| match status {

@@ -255,6 +255,27 @@ fn channels_close_by_size_age_window_and_on_demand() {
 }
 
 #[test]
+fn the_backlog_is_what_l1_does_not_hold() {
+    let mut world = World::new(BatcherConfig { max_channel_duration: 0, max_in_flight: 100, ..small() });
+    assert_eq!(world.batcher.backlog(), 0);
+    (0..50).for_each(|_| drop(world.sequencer.batch(&world.l1)));
+    world.feed();
+    // Before they are compressed, an estimate.
+    assert!(world.batcher.backlog() > 1000);
+    let payloads: Vec<_> = std::iter::from_fn(|| world.batcher.next_payload()).collect();
+    let mut missing: u64 = payloads.iter().map(|payload| payload.data.len() as u64).sum();
+    for payload in payloads {
+        assert_eq!(world.batcher.backlog(), missing);
+        missing -= payload.data.len() as u64;
+        world.batcher.confirmed(payload.id, world.l1.head().number + 1);
+        world.l1.post([payload.data]);
+    }
+    assert_eq!(world.batcher.backlog(), 0);
+    world.derive();
+    assert_eq!(world.batcher.backlog(), 0);
+}
+
+#[test]
 fn payloads_keep_to_the_limit() {
     let mut world = World::new(BatcherConfig { max_channel_duration: 0, max_in_flight: 100, ..small() });
     (0..50).for_each(|_| drop(world.sequencer.batch(&world.l1)));
