@@ -1,6 +1,6 @@
 //! The node as its RPC layer sees it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes};
@@ -14,7 +14,7 @@ use openledger_storage::StorageError;
 use openledger_txpool::{PoolTransaction, SenderContent};
 use tokio::sync::broadcast;
 
-use crate::{Chain, NodeError, l1::L1Status};
+use crate::{Chain, NodeError, l1::L1Status, phases::Phase};
 
 /// Chain and L1 status together answer everything.
 pub(crate) struct NodeApi {
@@ -93,14 +93,12 @@ impl ChainApi for NodeApi {
         next_base_fee(&self.chain.config().chain_spec(), parent)
     }
 
-    fn submit(&self, raw: Bytes) -> Result<B256, RpcError> {
-        if !self.is_sequencer {
-            return Err(RpcError::Unsupported(
-                "this node verifies and does not produce blocks: send the transaction to the sequencer's RPC"
-                    .to_owned(),
-            ));
+    fn submit_all(&self, raw: Vec<Bytes>) -> Vec<Result<B256, RpcError>> {
+        if self.is_sequencer {
+            return self.chain.submit_all(raw);
         }
-        self.chain.submit(raw)
+        let reason = "this node verifies and does not produce blocks: send the transaction to the sequencer's RPC";
+        vec![Err(RpcError::Unsupported(reason.to_owned())); raw.len()]
     }
 
     fn pooled(&self, hash: B256) -> Option<(Transaction, Address)> {
@@ -183,6 +181,10 @@ impl ChainApi for NodeApi {
         }
     }
 
+    fn spent_on_rpc(&self, spent: Duration) {
+        self.chain.metrics().phases.add(Phase::Rpc, spent);
+    }
+
     fn metrics(&self) -> String {
         let (heads, l1, pool) = (self.heads_or_genesis(), self.status.heads(), self.pool_counts());
         let faults = self.chain.faults().map_or(0, |faults| faults.len() as u64);
@@ -195,6 +197,7 @@ impl ChainApi for NodeApi {
             ("l1_reachable", "Whether L1 answered the last request", self.status.is_reachable().into()),
             ("pool_pending", "Transactions that can be included in the next block", pool.pending as u64),
             ("pool_queued", "Transactions that wait for an earlier nonce", pool.queued as u64),
+            ("batcher_backlog_bytes", "Bytes of blocks that are not on L1 yet, compressed", self.chain.backlog()),
             ("faults", "Wrong claims of the sequencer that were found", faults),
         ])
     }

@@ -11,6 +11,7 @@ mod l1;
 mod l1_services;
 mod metrics;
 mod node;
+mod phases;
 mod records;
 mod retry;
 #[cfg(test)]

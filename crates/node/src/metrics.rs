@@ -5,6 +5,8 @@ use std::{
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
 
+use crate::phases::Phases;
+
 /// What an operator watches and pages on. Heads, pool and faults are read from their owners when the text is made.
 #[derive(Debug, Default)]
 pub(crate) struct Metrics {
@@ -26,6 +28,8 @@ pub(crate) struct Metrics {
     pub(crate) outputs_proposed: AtomicU64,
     /// Balance of the batcher on L1, in gwei. At zero, the chain stops becoming safe.
     pub(crate) batcher_balance_gwei: AtomicU64,
+    /// Where time went.
+    pub(crate) phases: Phases,
 }
 
 impl Metrics {
@@ -50,6 +54,7 @@ impl Metrics {
             ("batcher_balance_gwei", "Balance of the batcher on L1", &self.batcher_balance_gwei),
         ];
         let mut text = String::new();
+        self.phases.render(&mut text);
         for (name, help, value) in counters {
             line(&mut text, name, help, "counter", value.load(Relaxed));
         }

@@ -1,20 +1,16 @@
 use crate::BuildLimits;
-use alloy_consensus::{Sealed, Transaction as _, transaction::Recovered};
+use alloy_consensus::{Transaction as _, transaction::Recovered};
 use alloy_primitives::B256;
-use openledger_primitives::{BlockAttributes, ChainSpec, Header};
-use openledger_stf::{
-    BlockExecutor, ExecutedBlock, ExecutionError, StateCommitter, StateReader, TransactionError, decode_transaction,
-};
-use openledger_txpool::{Pool, PoolTransaction};
+use openledger_primitives::BlockAttributes;
+use openledger_stf::{BlockExecutor, ExecutionError, StateReader, TransactionError, decode_transaction};
+use openledger_txpool::{Best, PoolTransaction};
 
 /// Gas of the smallest transaction: with less left there is no use in looking on.
 const LEAST_GAS: u64 = 21_000;
 
-/// A block, and what was learned about the pool on the way.
+/// What was taken from the pool, and what was learned about it on the way.
 #[derive(Clone, Debug)]
-pub struct BuiltBlock {
-    /// The block.
-    pub block: ExecutedBlock,
+pub struct Filled {
     /// Pool transactions in the block, in order.
     pub included: Vec<B256>,
     /// Pool transactions that can never be included as they are: remove them.
@@ -36,27 +32,23 @@ pub enum Stop {
     Asked,
 }
 
-/// Builds the block that `attributes` ask for on top of `parent`, filled from `pool`.
+/// Executes the transactions that `attributes` force, and then those of the pool, until no more fit. The caller has begun the
+/// block with the same attributes, and finishes it.
 ///
 /// `should_stop` is asked before each pool transaction; a driver answers by its clock.
-pub fn build_block(
-    state: &(impl StateReader + StateCommitter),
-    spec: &ChainSpec,
-    parent: &Sealed<Header>,
+pub fn fill_block<R: StateReader>(
+    executor: &mut BlockExecutor<R>,
     attributes: &BlockAttributes,
-    pool: &Pool,
+    pool: Best,
     limits: &BuildLimits,
     should_stop: impl FnMut() -> bool,
-) -> Result<BuiltBlock, ExecutionError> {
-    let mut executor = BlockExecutor::begin(state, spec, parent, attributes)?;
+) -> Result<Filled, ExecutionError> {
     for bytes in &attributes.transactions {
         executor.execute(decode_transaction(bytes)?)?;
     }
     let mut taken = Taken::default();
-    let stop =
-        if attributes.no_tx_pool { Stop::NoPool } else { taken.fill(&mut executor, pool, limits, should_stop)? };
-    let block = executor.finish(state)?;
-    Ok(BuiltBlock { block, included: taken.included, invalid: taken.invalid, stop })
+    let stop = if attributes.no_tx_pool { Stop::NoPool } else { taken.fill(executor, pool, limits, should_stop)? };
+    Ok(Filled { included: taken.included, invalid: taken.invalid, stop })
 }
 
 /// What was taken from the pool so far.
@@ -72,11 +64,10 @@ impl Taken {
     fn fill<R: StateReader>(
         &mut self,
         executor: &mut BlockExecutor<R>,
-        pool: &Pool,
+        mut best: Best,
         limits: &BuildLimits,
         mut should_stop: impl FnMut() -> bool,
     ) -> Result<Stop, ExecutionError> {
-        let mut best = pool.best(executor.base_fee());
         loop {
             if self.gas_left(executor, limits) < LEAST_GAS || self.included.len() >= limits.transactions {
                 return Ok(Stop::Full);

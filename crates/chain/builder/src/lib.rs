@@ -3,5 +3,5 @@
 mod build;
 mod limits;
 
-pub use build::{BuiltBlock, Stop, build_block};
+pub use build::{Filled, Stop, fill_block};
 pub use limits::BuildLimits;

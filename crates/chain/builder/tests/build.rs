@@ -7,9 +7,9 @@ use alloy_consensus::{TxEip1559, transaction::Recovered};
 use alloy_eips::Encodable2718;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use common::*;
-use openledger_builder::{BuildLimits, BuiltBlock, Stop, build_block};
-use openledger_primitives::Transaction;
-use openledger_stf::{ExecutionError, execute_block, next_base_fee};
+use openledger_builder::{BuildLimits, Filled, Stop, fill_block};
+use openledger_primitives::{BlockAttributes, Transaction};
+use openledger_stf::{BlockExecutor, ExecutedBlock, ExecutionError, execute_block, next_base_fee};
 use openledger_txpool::{AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolTransaction};
 
 /// A pool over accounts that it believes to be rich and to have sent nothing.
@@ -25,10 +25,23 @@ fn pool(chain: &Chain, transactions: &[Recovered<Transaction>]) -> Pool {
     pool
 }
 
-fn build(chain: &Chain, pool: &Pool, limits: BuildLimits) -> BuiltBlock {
+fn build_with(
+    chain: &Chain,
+    pool: &Pool,
+    attributes: &BlockAttributes,
+    limits: BuildLimits,
+    should_stop: impl FnMut() -> bool,
+) -> Result<(Filled, ExecutedBlock), ExecutionError> {
+    let mut executor = BlockExecutor::begin(&chain.store, &SPEC, &chain.head, attributes)?;
+    let best = pool.best(executor.base_fee());
+    let filled = fill_block(&mut executor, attributes, best, &limits, should_stop)?;
+    Ok((filled, executor.finish(&chain.store)?))
+}
+
+fn build(chain: &Chain, pool: &Pool, limits: BuildLimits) -> (Filled, ExecutedBlock) {
     let mut attributes = chain.attributes(&[deposited(deposit(10, 0, 100_000))]);
     attributes.no_tx_pool = false;
-    build_block(&chain.store, &SPEC, &chain.head, &attributes, pool, &limits, || false).unwrap()
+    build_with(chain, pool, &attributes, limits, || false).unwrap()
 }
 
 fn with_tip(by: u8, nonce: u64, tip: u128) -> Recovered<Transaction> {
@@ -44,12 +57,12 @@ fn hashes(transactions: &[&Recovered<Transaction>]) -> Vec<B256> {
 fn takes_the_best_first_and_equals_the_executed_block() {
     let chain = Chain::new(400, &[]);
     let [a, b, c] = [with_tip(1, 0, 10), with_tip(1, 1, 9000), with_tip(2, 0, 500)];
-    let built = build(&chain, &pool(&chain, &[a.clone(), b.clone(), c.clone()]), BuildLimits::default());
+    let (built, block) = build(&chain, &pool(&chain, &[a.clone(), b.clone(), c.clone()]), BuildLimits::default());
     // b pays best but comes after a of the same sender.
     assert_eq!(built.included, hashes(&[&c, &a, &b]));
     assert_eq!((built.stop, built.invalid), (Stop::Exhausted, vec![]));
     let executed = chain.execute(&[deposited(deposit(10, 0, 100_000)), c, a, b]).unwrap();
-    assert_eq!(built.block, executed);
+    assert_eq!(block, executed);
 }
 
 #[test]
@@ -57,11 +70,10 @@ fn the_pool_is_left_alone_where_the_attributes_say_so() {
     let chain = Chain::new(0, &[]);
     let attributes = chain.attributes(&[]);
     let pool = pool(&chain, &[transfer(0)]);
-    let limits = BuildLimits::default();
-    let built = build_block(&chain.store, &SPEC, &chain.head, &attributes, &pool, &limits, || false).unwrap();
-    assert_eq!((built.stop, built.block.block.body.transactions.len()), (Stop::NoPool, 0));
+    let (built, block) = build_with(&chain, &pool, &attributes, BuildLimits::default(), || false).unwrap();
+    assert_eq!((built.stop, block.block.body.transactions.len()), (Stop::NoPool, 0));
     let executed = execute_block(&chain.store, &chain.store, &SPEC, &chain.head, &attributes).unwrap();
-    assert_eq!(built.block, executed);
+    assert_eq!(block, executed);
 }
 
 #[test]
@@ -70,11 +82,11 @@ fn stops_at_each_limit() {
     let transactions: Vec<_> = (0..4).map(|nonce| with_tip(1, nonce, 10)).collect();
     let pool = pool(&chain, &transactions);
     let bytes = transactions[0].inner().encoded_2718().len();
-    let number = build(&chain, &pool, BuildLimits { transactions: 2, ..Default::default() });
+    let (number, _) = build(&chain, &pool, BuildLimits { transactions: 2, ..Default::default() });
     assert_eq!((number.included.len(), number.stop), (2, Stop::Full));
-    let gas = build(&chain, &pool, BuildLimits { gas: 3 * 21_000 + 20_999, ..Default::default() });
+    let (gas, _) = build(&chain, &pool, BuildLimits { gas: 3 * 21_000 + 20_999, ..Default::default() });
     assert_eq!((gas.included.len(), gas.stop), (3, Stop::Full));
-    let data = build(&chain, &pool, BuildLimits { data_bytes: bytes + 10, ..Default::default() });
+    let (data, _) = build(&chain, &pool, BuildLimits { data_bytes: bytes + 10, ..Default::default() });
     assert_eq!((data.included.len(), data.invalid.len()), (1, 0));
 }
 
@@ -89,8 +101,7 @@ fn stops_when_asked() {
         asked += 1;
         asked > 2
     };
-    let limits = BuildLimits::default();
-    let built = build_block(&chain.store, &SPEC, &chain.head, &attributes, &pool, &limits, should_stop).unwrap();
+    let (built, _) = build_with(&chain, &pool, &attributes, BuildLimits::default(), should_stop).unwrap();
     assert_eq!((built.included.len(), built.stop), (2, Stop::Asked));
 }
 
@@ -102,7 +113,7 @@ fn what_became_invalid_is_reported_and_does_not_stop_others() {
     let [broke, after] = [with_tip(1, 0, 90), with_tip(1, 1, 90)];
     let [stale, next] = [with_tip(2, 0, 20), with_tip(2, 1, 20)];
     let pool = pool(&chain, &[broke.clone(), after, stale.clone(), next.clone()]);
-    let built = build(&chain, &pool, BuildLimits::default());
+    let (built, _) = build(&chain, &pool, BuildLimits::default());
     assert_eq!(built.invalid, hashes(&[&broke, &stale]));
     assert_eq!(built.included, hashes(&[&next]));
 }
@@ -113,10 +124,10 @@ fn what_has_no_room_stays_in_the_pool() {
     let large = signed(1, TxEip1559 { gas_limit: GAS_LIMIT - 50_000, ..call(0, TxKind::Call(BOB), 1, Bytes::new()) });
     let small = with_tip(2, 0, 10);
     // The deposit before may use 100,000 gas and uses 21,000: the first of the pool has room, the next one more so.
-    let first = build(&chain, &pool(&chain, &[large.clone(), small.clone()]), BuildLimits::default());
+    let (first, _) = build(&chain, &pool(&chain, &[large.clone(), small.clone()]), BuildLimits::default());
     assert_eq!(first.included, hashes(&[&large, &small]));
     let limits = BuildLimits { gas: 100_000, ..Default::default() };
-    let second = build(&chain, &pool(&chain, &[large, small.clone()]), limits);
+    let (second, _) = build(&chain, &pool(&chain, &[large, small.clone()]), limits);
     assert_eq!((second.included, second.invalid), (hashes(&[&small]), vec![]));
 }
 
@@ -124,7 +135,6 @@ fn what_has_no_room_stays_in_the_pool() {
 fn a_forced_transaction_that_is_invalid_fails_the_block() {
     let chain = Chain::new(0, &[]);
     let attributes = chain.attributes(&[transfer(5)]);
-    let limits = BuildLimits::default();
-    let error = build_block(&chain.store, &SPEC, &chain.head, &attributes, &pool(&chain, &[]), &limits, || false);
+    let error = build_with(&chain, &pool(&chain, &[]), &attributes, BuildLimits::default(), || false);
     assert!(matches!(error, Err(ExecutionError::Transaction { hash, .. }) if hash == transfer(5).tx_hash()));
 }

@@ -1,6 +1,6 @@
 //! What the RPC layer asks of the node behind it.
 
-use std::{collections::BTreeMap, sync::Arc};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256};
@@ -193,7 +193,11 @@ pub trait ChainApi: Send + Sync + 'static {
     fn next_base_fee(&self, parent: &Header) -> u64;
 
     /// Takes a signed transaction (EIP-2718 bytes) into the pool; returns its hash when it is safe on disk.
-    fn submit(&self, raw: Bytes) -> Result<B256, RpcError>;
+    fn submit(&self, raw: Bytes) -> Result<B256, RpcError> {
+        self.submit_all(vec![raw]).pop().unwrap_or_else(|| Err(RpcError::internal("the node gave no answer")))
+    }
+    /// Takes several, in order; an answer for each.
+    fn submit_all(&self, raw: Vec<Bytes>) -> Vec<Result<B256, RpcError>>;
     /// A transaction that waits in the pool, with its sender.
     fn pooled(&self, hash: B256) -> Option<(Transaction, Address)>;
     /// The nonce after all transactions of this sender that wait without a gap.
@@ -222,4 +226,6 @@ pub trait ChainApi: Send + Sync + 'static {
     fn health(&self) -> Health;
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;
+    /// Counts time that the server itself took to read a request and write its answer.
+    fn spent_on_rpc(&self, spent: Duration);
 }

@@ -5,6 +5,7 @@ use std::{
     pin::Pin,
     sync::Arc,
     task::{Context, Poll},
+    time::Instant,
 };
 
 use http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
@@ -64,7 +65,25 @@ where
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
                 Box::pin(async move { Ok(response) })
             }
-            None => Box::pin(self.inner.call(request)),
+            None => Box::pin(Clocked { chain: self.chain.clone(), inner: Box::pin(self.inner.call(request)) }),
         }
+    }
+}
+
+/// Counts the time in which a request keeps a thread of the server busy. Methods that work on the chain do that on other threads
+/// and are not in it.
+struct Clocked<F> {
+    chain: Arc<dyn ChainApi>,
+    inner: Pin<Box<F>>,
+}
+
+impl<F: Future> Future for Clocked<F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let begun = Instant::now();
+        let result = self.inner.as_mut().poll(cx);
+        self.chain.spent_on_rpc(begun.elapsed());
+        result
     }
 }

@@ -15,6 +15,7 @@ mod replay;
 mod rollup;
 mod server;
 mod simulate;
+mod submissions;
 mod txpool;
 
 pub use api::{

@@ -5,7 +5,7 @@ use std::{io, net::SocketAddr, sync::Arc, time::Duration};
 use jsonrpsee::{
     RpcModule,
     core::traits::IdProvider,
-    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle},
+    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, middleware::rpc::RpcServiceBuilder},
     types::SubscriptionId,
 };
 use tower::ServiceBuilder;
@@ -29,6 +29,7 @@ use crate::{
     health::HealthLayer,
     ots::{ErigonServer, OtterscanServer},
     rollup::{OpenLedgerServer, OptimismServer},
+    submissions::SubmissionsLayer,
     txpool::TxPoolServer,
 };
 
@@ -104,7 +105,15 @@ impl RpcServer {
             .build();
         // Any page may read a public chain; nothing here depends on cookies.
         let http = ServiceBuilder::new().layer(CorsLayer::permissive()).layer(HealthLayer(chain.clone()));
-        let server = Server::builder().set_config(config).set_http_middleware(http).build(address).await?;
+        let submissions =
+            SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
+        let rpc = RpcServiceBuilder::new().layer(submissions);
+        let server = Server::builder()
+            .set_config(config)
+            .set_http_middleware(http)
+            .set_rpc_middleware(rpc)
+            .build(address)
+            .await?;
         let address = server.local_addr()?;
         let handle = server.start(methods(chain, limits));
         Ok(Self { address, handle })

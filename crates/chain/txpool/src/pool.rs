@@ -295,9 +295,9 @@ impl Pool {
         hashes
     }
 
-    /// Pending transactions in the order in which a block should take them.
-    pub fn best(&self, base_fee: u64) -> Best<'_> {
-        Best::new(base_fee, self.senders.values())
+    /// Pending transactions in the order in which a block should take them, as they are now.
+    pub fn best(&self, base_fee: u64) -> Best {
+        Best::new(base_fee, self.pending, self.senders.values())
     }
 
     /// The transaction with this hash.

@@ -1,10 +1,18 @@
 //! The one owner of the chain's state: database, pool and journal behind one writer lock.
 
+mod pace;
 mod pool;
 mod read;
 mod write;
 
-use std::{collections::VecDeque, path::Path, sync::Arc};
+use std::{
+    collections::VecDeque,
+    path::Path,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
 
 use alloy_eips::BlockNumHash;
 use alloy_genesis::Genesis;
@@ -19,6 +27,7 @@ use tokio::sync::broadcast;
 pub use write::WriteError;
 
 use crate::{NodeError, metrics::Metrics, records::Records};
+use pace::Pace;
 use pool::GuardedPool;
 
 /// Events that a slow receiver may lag behind before it misses some.
@@ -39,6 +48,9 @@ pub struct Chain {
     events: broadcast::Sender<ChainEvent>,
     pending: broadcast::Sender<B256>,
     metrics: Arc<Metrics>,
+    pace: Pace,
+    /// Bytes of blocks that the batcher still has to post to L1.
+    backlog: AtomicU64,
     /// Test hook: the block in which one wei appears out of nowhere.
     corrupt_state_at: Option<u64>,
 }
@@ -73,6 +85,8 @@ impl Chain {
             events: broadcast::channel(EVENT_CAPACITY).0,
             pending: broadcast::channel(EVENT_CAPACITY).0,
             metrics: Arc::default(),
+            pace: Pace::new(),
+            backlog: AtomicU64::new(0),
             corrupt_state_at,
         })
     }
@@ -105,6 +119,15 @@ impl Chain {
 
     pub(crate) const fn pool(&self) -> &GuardedPool {
         &self.pool
+    }
+
+    /// The batcher has so many bytes to post: blocks become smaller when it does not keep up.
+    pub(crate) fn set_backlog(&self, bytes: u64) {
+        self.backlog.store(bytes, Relaxed);
+    }
+
+    pub(crate) fn backlog(&self) -> u64 {
+        self.backlog.load(Relaxed)
     }
 
     /// The heads.

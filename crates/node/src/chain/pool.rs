@@ -1,47 +1,66 @@
 //! The pool with its journal: a transaction is on disk before it is acknowledged.
 
-use std::path::Path;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    path::Path,
+    sync::Arc,
+};
 
 use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, Bytes};
 use openledger_primitives::{ChainSpec, Header};
 use openledger_rpc::{ChainEvent, RpcError};
-use openledger_stf::{StateReader as _, next_base_fee};
+use openledger_stf::{Account, StateChanges, StateReader as _, next_base_fee};
 use openledger_storage::{Database, StateView};
 use openledger_txpool::{
     AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolError, PoolTransaction,
 };
 use parking_lot::Mutex;
+use rayon::prelude::*;
 
 use super::Chain;
-use crate::{NodeError, journal::Journal};
+use crate::{
+    NodeError,
+    journal::Journal,
+    phases::{Phase, Phases},
+};
 
 /// First bytes of the code of an account that delegates (EIP-7702).
 const DELEGATION: &[u8] = &[0xef, 0x01, 0x00];
 
-/// Pool and journal behind one lock.
+/// The pool, and its journal. No lock is held while a block is built, while the disk is written, or while a signature is recovered.
 #[derive(Debug)]
-pub(crate) struct GuardedPool(Mutex<Inner>);
+pub(crate) struct GuardedPool {
+    inner: Mutex<Inner>,
+    journal: Journal,
+}
 
 #[derive(Debug)]
 struct Inner {
     pool: Pool,
-    journal: Journal,
+    /// The state after the block that the pool followed last. The pool keeps an account until a block touches it, so it must be
+    /// read from this state, neither from an older nor from a newer one.
+    state: Arc<StateView>,
+}
+
+/// Accounts as they are in a state.
+struct Known {
+    of: Arc<StateView>,
+    accounts: BTreeMap<Address, Result<AccountState, String>>,
 }
 
 impl GuardedPool {
     /// Opens the journal and takes back what still waits.
     pub(super) fn open(path: &Path, db: &Database, spec: &ChainSpec) -> Result<Self, NodeError> {
-        let (mut journal, old) =
-            Journal::open(path).map_err(|source| NodeError::Datadir { path: path.into(), source })?;
+        let (journal, old) = Journal::open(path).map_err(|source| NodeError::Datadir { path: path.into(), source })?;
         let head = db.head()?;
         let header = db.header(head.number)?.ok_or(NodeError::Unwound(head))?;
         let config = PoolConfig::new(spec.chain_id);
         let mut pool = Pool::new(config, context(spec, &header));
-        let state = accounts(db.state_at(head.number)?);
+        let state = Arc::new(db.state_at(head.number)?);
         let mut restored = 0;
-        for raw in old {
-            match PoolTransaction::decode(raw, &config).and_then(|tx| pool.add(tx, Origin::Local, &state)) {
+        for transaction in decode_all(old, &config, &Phases::default()) {
+            match transaction.and_then(|tx| pool.add(tx, Origin::Local, &reader(&state))) {
                 Ok(_) => restored += 1,
                 // Included or replaced meanwhile: what a journal is expected to hold.
                 Err(error) => tracing::debug!(%error, "a journalled transaction is not needed any more"),
@@ -50,85 +69,154 @@ impl GuardedPool {
         if restored > 0 {
             tracing::info!(restored, "transactions that waited before the restart wait again");
         }
-        journal
-            .rewrite(pool.local().iter().map(|tx| tx.raw().clone()))
-            .map_err(|source| NodeError::Datadir { path: path.into(), source })?;
-        Ok(Self(Mutex::new(Inner { pool, journal })))
+        let opened = Self { inner: Mutex::new(Inner { pool, state }), journal };
+        opened.rewrite_journal().map_err(|source| NodeError::Datadir { path: path.into(), source })?;
+        Ok(opened)
     }
 
     /// Reads from the pool.
     pub(crate) fn read<T>(&self, read: impl FnOnce(&Pool) -> T) -> T {
-        read(&self.0.lock().pool)
+        read(&self.inner.lock().pool)
     }
 
     /// Takes a transaction out that turned out to be invalid when a block was built.
     pub(super) fn remove(&self, hash: &B256) {
-        self.0.lock().pool.remove(hash);
+        self.inner.lock().pool.remove(hash);
+    }
+
+    /// Takes transactions into pool and journal, in order.
+    fn submit(&self, transactions: Vec<PoolTransaction>) -> Vec<Result<B256, RpcError>> {
+        let raw: Vec<Bytes> = transactions.iter().map(|tx| tx.raw().clone()).collect();
+        let mut known = self.new_accounts(&transactions);
+        let mut results: Vec<_> = {
+            let Inner { pool, state } = &mut *self.inner.lock();
+            if !Arc::ptr_eq(&known.of, state) {
+                // A block came in between.
+                known.accounts.clear();
+            }
+            let accounts = |address: &Address| match known.accounts.get(address) {
+                Some(account) => account.clone(),
+                None => account(state, address),
+            };
+            let add = |tx| Ok(pool.add(tx, Origin::Local, &accounts).map_err(|error| reject(&error))?.hash);
+            transactions.into_iter().map(add).collect()
+        };
+        let taken: Vec<&Bytes> =
+            raw.iter().zip(&results).filter_map(|(raw, result)| result.is_ok().then_some(raw)).collect();
+        if !taken.is_empty()
+            && let Err(error) = self.journal.append(&taken)
+        {
+            for result in &mut results {
+                if let Ok(hash) = result {
+                    self.remove(hash);
+                    *result = Err(RpcError::internal(format!(
+                        "the transaction could not be written to disk ({error}) and was not accepted"
+                    )));
+                }
+            }
+        }
+        results
+    }
+
+    /// Reads the senders that the pool does not know, without its lock, as the disk may have to be asked.
+    fn new_accounts(&self, transactions: &[PoolTransaction]) -> Known {
+        let (of, new) = {
+            let inner = self.inner.lock();
+            let is_new = |sender: &Address| inner.pool.pending_nonce(sender).is_none();
+            (
+                inner.state.clone(),
+                transactions.iter().map(PoolTransaction::sender).filter(is_new).collect::<BTreeSet<_>>(),
+            )
+        };
+        let accounts = new.into_iter().map(|address| (address, account(&of, &address))).collect();
+        Known { of, accounts }
+    }
+
+    fn rewrite_journal(&self) -> std::io::Result<()> {
+        self.journal.rewrite(|| self.read(Pool::local).into_iter().map(|tx| tx.raw().clone()))
     }
 }
 
 impl Chain {
     /// Takes a signed transaction into pool and journal. When this returns, it survives the end of the process.
     pub fn submit(&self, raw: Bytes) -> Result<B256, RpcError> {
+        self.submit_all(vec![raw]).pop().unwrap_or_else(|| Err(RpcError::internal("a transaction was lost")))
+    }
+
+    /// As [`Chain::submit`], for several at once and in order: their signatures are recovered on all cores, and they share one
+    /// write.
+    pub fn submit_all(&self, raw: Vec<Bytes>) -> Vec<Result<B256, RpcError>> {
         let config = PoolConfig::new(self.spec.chain_id);
-        // The signature is recovered outside the lock.
-        let transaction = PoolTransaction::decode(raw.clone(), &config).map_err(|error| reject(&error))?;
-        let hash = {
-            let mut inner = self.pool.0.lock();
-            // Read under the lock: the pool keeps the account until a block touches it, so it must not be older than the newest
-            // block that the pool has followed.
-            let state = accounts(self.db.latest().map_err(RpcError::internal)?);
-            let added = inner.pool.add(transaction, Origin::Local, &state).map_err(|error| reject(&error))?;
-            if let Err(error) = inner.journal.append(&raw) {
-                inner.pool.remove(&added.hash);
-                return Err(RpcError::internal(format!(
-                    "the transaction could not be written to disk ({error}) and was not accepted"
-                )));
-            }
-            added.hash
+        let phases = &self.metrics.phases;
+        let mut valid = Vec::with_capacity(raw.len());
+        let mut results = Vec::with_capacity(raw.len());
+        for decoded in decode_all(raw, &config, phases) {
+            results.push(decoded.map(|tx| valid.push(tx)).map_err(|error| reject(&error)));
+        }
+        let mut added = phases.time(Phase::Pool, || self.pool.submit(valid)).into_iter();
+        let answer = |decoded: Result<(), RpcError>| {
+            decoded?;
+            added.next().unwrap_or_else(|| Err(RpcError::internal("a transaction was lost")))
         };
-        // Nobody may be listening.
-        let _ = self.pending.send(hash);
-        Ok(hash)
+        let results: Vec<_> = results.into_iter().map(answer).collect();
+        for hash in results.iter().flatten() {
+            // Nobody may be listening.
+            let _ = self.pending.send(*hash);
+        }
+        results
     }
 
     /// Lets the pool follow one new block.
-    pub(super) fn pool_on_block(&self, header: &Header, changed: Vec<Address>) -> Result<(), NodeError> {
-        let state = accounts(self.db.state_at(header.number)?);
-        let mut inner = self.pool.0.lock();
-        let context = context(&self.spec, header);
-        inner.pool.on_block(context, changed, &state).map_err(|error| NodeError::Pool(error.to_string()))?;
-        if inner.journal.is_large() {
-            let waiting = inner.pool.local();
-            let rewritten = inner.journal.rewrite(waiting.iter().map(|tx| tx.raw().clone()));
-            log_journal(rewritten);
-        } else {
-            log_journal(inner.journal.sync());
+    pub(super) fn pool_on_block(&self, header: &Header, changes: &StateChanges) -> Result<(), NodeError> {
+        let state = Arc::new(self.db.state_at(header.number)?);
+        let changed = |address: &Address| match changes.accounts.get(address) {
+            Some(change) => account_state(&state, change.account),
+            None => account(&state, address),
+        };
+        {
+            let inner = &mut *self.pool.inner.lock();
+            let followed = inner.pool.on_block(context(&self.spec, header), changes.accounts.keys().copied(), &changed);
+            followed.map_err(|error| NodeError::Pool(error.to_string()))?;
+            inner.state = state.clone();
         }
+        let journal = &self.pool.journal;
+        log_journal(if journal.is_large() { self.pool.rewrite_journal() } else { journal.sync() });
         Ok(())
     }
 
     /// Lets the pool follow an unwind and puts the transactions of the removed blocks back.
     pub(super) fn pool_on_unwind(&self, header: &Header, removed: &[ChainEvent]) -> Result<(), NodeError> {
         use alloy_eips::Encodable2718 as _;
-        let state = accounts(self.db.state_at(header.number)?);
+        let state = Arc::new(self.db.state_at(header.number)?);
         let config = PoolConfig::new(self.spec.chain_id);
-        let mut inner = self.pool.0.lock();
-        let context = context(&self.spec, header);
-        inner.pool.on_reorg(context, &state).map_err(|error| NodeError::Pool(error.to_string()))?;
-        for event in removed.iter().rev() {
-            let (ChainEvent::Removed(info) | ChainEvent::Added(info)) = event;
-            for tx in info.block.body.transactions.iter().filter(|tx| !tx.is_deposit()) {
-                let again = PoolTransaction::decode(tx.encoded_2718().into(), &config);
-                if let Err(error) = again.and_then(|tx| inner.pool.add(tx, Origin::Local, &state)) {
-                    tracing::debug!(hash = %tx.tx_hash(), %error, "a transaction of a removed block does not wait again");
+        let again = removed.iter().rev().flat_map(|(ChainEvent::Removed(info) | ChainEvent::Added(info))| {
+            let transactions = info.block.body.transactions.iter().filter(|tx| !tx.is_deposit());
+            transactions.map(|tx| tx.encoded_2718().into())
+        });
+        let again = decode_all(again.collect(), &config, &self.metrics.phases);
+        {
+            let inner = &mut *self.pool.inner.lock();
+            let followed = inner.pool.on_reorg(context(&self.spec, header), &reader(&state));
+            followed.map_err(|error| NodeError::Pool(error.to_string()))?;
+            for transaction in again {
+                if let Err(error) = transaction.and_then(|tx| inner.pool.add(tx, Origin::Local, &reader(&state))) {
+                    tracing::debug!(%error, "a transaction of a removed block does not wait again");
                 }
             }
+            inner.state = state;
         }
-        let waiting = inner.pool.local();
-        let rewritten = inner.journal.rewrite(waiting.iter().map(|tx| tx.raw().clone()));
-        log_journal(rewritten);
+        log_journal(self.pool.rewrite_journal());
         Ok(())
+    }
+}
+
+/// Decodes transactions on all cores; their order stays.
+fn decode_all(raw: Vec<Bytes>, config: &PoolConfig, phases: &Phases) -> Vec<Result<PoolTransaction, PoolError>> {
+    let decode = |raw| phases.time(Phase::Recover, || PoolTransaction::decode(raw, config));
+    match raw.len() {
+        // Another thread would only have to be woken.
+        0 | 1 => raw.into_iter().map(decode).collect(),
+        _ => raw.into_par_iter().map(decode).collect(),
     }
 }
 
@@ -142,18 +230,24 @@ fn context(spec: &ChainSpec, header: &Header) -> BlockContext {
 }
 
 /// Accounts of a state as the pool reads them.
-fn accounts(state: StateView) -> impl Fn(&Address) -> Result<AccountState, String> {
-    move |address| {
-        let account = state.account(address).map_err(|error| error.to_string())?.unwrap_or_default();
-        let code = if account.code_hash == KECCAK_EMPTY {
-            AccountCode::None
-        } else if state.code(&account.code_hash).map_err(|error| error.to_string())?.starts_with(DELEGATION) {
-            AccountCode::Delegation
-        } else {
-            AccountCode::Contract
-        };
-        Ok(AccountState { nonce: account.nonce, balance: account.balance, code })
-    }
+fn reader(state: &StateView) -> impl Fn(&Address) -> Result<AccountState, String> {
+    |address| account(state, address)
+}
+
+fn account(state: &StateView, address: &Address) -> Result<AccountState, String> {
+    account_state(state, state.account(address).map_err(|error| error.to_string())?)
+}
+
+fn account_state(state: &StateView, account: Option<Account>) -> Result<AccountState, String> {
+    let account = account.unwrap_or_default();
+    let code = if account.code_hash == KECCAK_EMPTY {
+        AccountCode::None
+    } else if state.code(&account.code_hash).map_err(|error| error.to_string())?.starts_with(DELEGATION) {
+        AccountCode::Delegation
+    } else {
+        AccountCode::Contract
+    };
+    Ok(AccountState { nonce: account.nonce, balance: account.balance, code })
 }
 
 fn reject(error: &PoolError) -> RpcError {

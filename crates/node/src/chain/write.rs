@@ -1,20 +1,23 @@
 //! Changing the chain: building, executing, committing, unwinding, moving heads. A change is durable before it is announced.
 
 use std::{
-    sync::Arc,
-    time::{Duration, Instant},
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, U256, address};
-use openledger_builder::{BuildLimits, build_block};
+use openledger_builder::{BuildLimits, fill_block};
 use openledger_primitives::{BlockAttributes, L2BlockRef};
 use openledger_rpc::{BlockInfo, ChainEvent};
-use openledger_stf::{ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, execute_block};
+use openledger_stf::{
+    BlockExecutor, ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, decode_transaction,
+};
 use openledger_storage::{StateView, StorageError};
+use rayon::prelude::*;
 
 use super::Chain;
-use crate::{NodeError, metrics::Metrics};
+use crate::{NodeError, metrics::Metrics, phases::Phase};
 
 /// Who receives the wei of the test hook.
 const CORRUPTED_ACCOUNT: Address = address!("00000000000000000000000000000000c0441791");
@@ -47,28 +50,57 @@ impl Chain {
     pub fn build(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<L2BlockRef, WriteError> {
         let _writing = self.writer.lock();
         let (header, state) = self.on_top_of(parent)?;
-        // The other half of the block time is for the state root, the disk and the batcher.
-        let deadline = Instant::now() + Duration::from_millis(500 * self.config.block_time);
-        let built = self.pool.read(|pool| {
-            let should_stop = || Instant::now() >= deadline;
-            build_block(&state, &self.spec, &header, attributes, pool, &BuildLimits::default(), should_stop)
+        let begun = Instant::now();
+        let deadline = begun + self.pace.time_to_execute(self.time_for(attributes));
+        let limits = BuildLimits::with_backlog(self.backlog.load(Relaxed));
+        let filled = self.metrics.phases.time(Phase::Execute, || {
+            let mut executor = BlockExecutor::begin(&state, &self.spec, &header, attributes)?;
+            let best = self.pool.read(|pool| pool.best(executor.base_fee()));
+            let filled = fill_block(&mut executor, attributes, best, &limits, || Instant::now() >= deadline)?;
+            Ok((executor, filled))
         });
-        let built = built.map_err(invalid_or_node)?;
-        for hash in &built.invalid {
+        let (executor, filled) = filled.map_err(invalid_or_node)?;
+        let executing = begun.elapsed();
+        for hash in &filled.invalid {
             self.pool.remove(hash);
         }
-        let executed = self.maybe_corrupted(&state, built.block)?;
+        let executed = self.finish(executor, &state)?;
+        let executed = self.maybe_corrupted(&state, executed)?;
         Metrics::count(&self.metrics.blocks_built);
-        self.commit(executed)
+        let block = self.commit(executed)?;
+        self.pace.measured(executing, begun.elapsed() - executing);
+        Ok(block)
+    }
+
+    /// What is left until the next block is due. A sequencer that is late takes half the time of a block, so that it catches up.
+    fn time_for(&self, attributes: &BlockAttributes) -> Duration {
+        let block_time = Duration::from_secs(self.config.block_time);
+        let next = UNIX_EPOCH + Duration::from_secs(attributes.timestamp) + block_time;
+        let left = next.duration_since(SystemTime::now()).unwrap_or_default();
+        left.clamp(block_time / 2, block_time)
     }
 
     /// Executes derived attributes on the newest block and adds the result.
     pub fn execute(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<L2BlockRef, WriteError> {
         let _writing = self.writer.lock();
         let (header, state) = self.on_top_of(parent)?;
-        let executed = execute_block(&state, &state, &self.spec, &header, attributes).map_err(invalid_or_node)?;
+        // Signatures are recovered on all cores; what is wrong with one counts when its turn comes.
+        let recover = |bytes| self.metrics.phases.time(Phase::Recover, || decode_transaction(bytes));
+        let transactions: Vec<_> = attributes.transactions.par_iter().map(|bytes| recover(bytes)).collect();
+        let executor = self.metrics.phases.time(Phase::Execute, || {
+            let mut executor = BlockExecutor::begin(&state, &self.spec, &header, attributes)?;
+            for transaction in transactions {
+                executor.execute(transaction?)?;
+            }
+            Ok(executor)
+        });
+        let executed = self.finish(executor.map_err(invalid_or_node)?, &state)?;
         Metrics::count(&self.metrics.blocks_derived);
         self.commit(executed)
+    }
+
+    fn finish(&self, executor: BlockExecutor<&StateView>, state: &StateView) -> Result<ExecutedBlock, WriteError> {
+        self.metrics.phases.time(Phase::Root, || executor.finish(state)).map_err(invalid_or_node)
     }
 
     /// Takes off the blocks above `target`; their transactions wait again.
@@ -95,7 +127,7 @@ impl Chain {
         }
         self.db.unwind_to(target)?;
         self.recent.lock().retain(|block| block.block.header.number <= target);
-        self.metrics.blocks_unwound.fetch_add(removed.len() as u64, std::sync::atomic::Ordering::Relaxed);
+        self.metrics.blocks_unwound.fetch_add(removed.len() as u64, Relaxed);
         tracing::warn!(target, removed = removed.len(), "blocks left the canonical chain");
         if let Some(header) = self.db.header(target)? {
             self.pool_on_unwind(&header, &removed)?;
@@ -156,12 +188,12 @@ impl Chain {
 
     /// Writes the block, lets the pool follow, and only then announces it.
     fn commit(&self, executed: ExecutedBlock) -> Result<L2BlockRef, WriteError> {
-        self.db.commit_block(&executed)?;
+        let phases = &self.metrics.phases;
+        phases.time(Phase::Commit, || self.db.commit_block(&executed))?;
         let ExecutedBlock { block, hash, receipts, senders, changes, .. } = executed;
-        let changed = changes.accounts.into_keys().collect();
         let info = Arc::new(BlockInfo { hash, block, senders, receipts });
         self.remember(info.clone());
-        self.pool_on_block(&info.block.header, changed)?;
+        phases.time(Phase::Pool, || self.pool_on_block(&info.block.header, &changes))?;
         let reference = openledger_batch::l2_block_ref(&self.config, hash, &info.block).map_err(NodeError::from)?;
         // Nobody may be listening.
         let _ = self.events.send(ChainEvent::Added(info));

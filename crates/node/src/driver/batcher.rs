@@ -60,13 +60,18 @@ impl<P: BatchPoster> BatcherDriver<P> {
         if derived > 0 {
             log_rewind(self.batcher.on_derived(derived, &safe));
         }
-        self.add_blocks(safe.id())?;
+        // Encoding and compressing blocks takes a processor for a while.
+        let payloads = tokio::task::block_in_place(|| {
+            self.add_blocks(safe.id())?;
+            Ok::<_, NodeError>(std::iter::from_fn(|| self.batcher.next_payload()).collect::<Vec<_>>())
+        })?;
+        self.chain.set_backlog(self.batcher.backlog());
         self.watch_window();
         if let Some(balance) = self.poster.balance() {
             let gwei: u64 = (balance / U256::from(1_000_000_000)).saturating_to();
             self.chain.metrics().batcher_balance_gwei.store(gwei, std::sync::atomic::Ordering::Relaxed);
         }
-        while let Some(payload) = self.batcher.next_payload() {
+        for payload in payloads {
             tracing::info!(
                 first_block = payload.first_block,
                 last_block = payload.last_block,

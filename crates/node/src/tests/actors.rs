@@ -38,7 +38,7 @@ pub(super) fn user() -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::repeat_byte(0x11)).unwrap()
 }
 
-fn genesis() -> Genesis {
+pub(super) fn genesis() -> Genesis {
     Genesis {
         timestamp: GENESIS_TIME,
         gas_limit: 30_000_000,
@@ -50,9 +50,9 @@ fn genesis() -> Genesis {
     .extend_accounts([(user().address(), GenesisAccount::default().with_balance(U256::from(10).pow(U256::from(20))))])
 }
 
-/// The configuration of the tests' chain on this L1.
-fn rollup(l1: &MemoryL1) -> RollupConfig {
-    let (block, _) = openledger_stf::genesis::block_and_state(&genesis()).unwrap();
+/// The configuration of the chain with this genesis on this L1.
+fn rollup(genesis: &Genesis, l1: &MemoryL1) -> RollupConfig {
+    let (block, _) = openledger_stf::genesis::block_and_state(genesis).unwrap();
     RollupConfig {
         genesis: RollupGenesis {
             l1: l1.genesis(),
@@ -60,7 +60,7 @@ fn rollup(l1: &MemoryL1) -> RollupConfig {
             l2_time: GENESIS_TIME,
             system_config: SystemConfig {
                 batcher_address: BATCHER,
-                gas_limit: 30_000_000,
+                gas_limit: genesis.gas_limit,
                 min_base_fee: 1_000_000,
                 ..Default::default()
             }
@@ -105,7 +105,13 @@ pub(super) struct Actor {
 impl Actor {
     /// Opens a node in `datadir`, as a process does at its start.
     pub(super) fn open(datadir: &Path, l1: &Arc<MemoryL1>, corrupt_at: Option<u64>) -> Self {
-        let chain = Arc::new(Chain::open(datadir, &genesis(), Arc::new(rollup(l1)), corrupt_at).unwrap());
+        Self::open_with(datadir, &genesis(), l1, corrupt_at)
+    }
+
+    /// As [`Actor::open`], for a chain with another genesis.
+    pub(super) fn open_with(datadir: &Path, genesis: &Genesis, l1: &Arc<MemoryL1>, corrupt_at: Option<u64>) -> Self {
+        let config = Arc::new(rollup(genesis, l1));
+        let chain = Arc::new(Chain::open(datadir, genesis, config, corrupt_at).unwrap());
         let (l1, status) = (l1.clone(), Arc::new(L1Status::default()));
         let config = BatcherConfig { max_channel_duration: 1, max_in_flight: 1, ..Default::default() };
         Self {
@@ -209,9 +215,14 @@ impl Actor {
 
     /// A transaction of the user, with chain and fees filled in.
     pub(super) fn signed(&self, tx: TxEip1559) -> Bytes {
+        Self::signed_by(&user(), tx)
+    }
+
+    /// As [`Actor::signed`], of somebody else.
+    pub(super) fn signed_by(signer: &PrivateKeySigner, tx: TxEip1559) -> Bytes {
         let (max_fee_per_gas, max_priority_fee_per_gas) = (1_000_000_000, 1_000_000);
         let tx = TxEip1559 { chain_id: CHAIN_ID, max_fee_per_gas, max_priority_fee_per_gas, ..tx };
-        let signature = user().sign_hash_sync(&tx.signature_hash()).unwrap();
+        let signature = signer.sign_hash_sync(&tx.signature_hash()).unwrap();
         OpTxEnvelope::Eip1559(tx.into_signed(signature)).encoded_2718().into()
     }
 

@@ -2,9 +2,11 @@
 
 mod actors;
 mod l1;
+mod load;
 mod rpc;
 mod rpc_rules;
 mod rpc_trace;
+mod submissions;
 
 use alloy_primitives::U256;
 use openledger_rpc::FaultKind;

@@ -36,10 +36,16 @@ impl Served {
         Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
     }
 
-    async fn post(&self, body: &Value) -> Value {
+    /// The answer to any body.
+    pub(super) async fn post(&self, body: &Value) -> Value {
         let response = self.http.post(&self.url).header("content-type", "application/json").body(body.to_string());
         let text = response.send().await.unwrap().text().await.unwrap();
         serde_json::from_str(&text).unwrap()
+    }
+
+    /// The text at a path, such as `/metrics`.
+    pub(super) async fn get(&self, path: &str) -> String {
+        self.http.get(format!("{}{path}", self.url)).send().await.unwrap().text().await.unwrap()
     }
 
     /// The result of a call, which must not be an error.
