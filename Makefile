@@ -6,6 +6,8 @@ MAKEFLAGS += --no-print-directory
 
 # Arguments of the devnet, such as ARGS=--exit or ARGS="--l2-port 19545".
 ARGS ?=
+# How often `make soak` kills the sequencer.
+KILLS ?= 200
 ENV := source scripts/env.sh
 BIN := $${CARGO_TARGET_DIR:-target}/debug
 RUN_WALLETS := scripts/npm-packages.sh tests/wallets; $(ENV); node tests/wallets/run.mjs
@@ -46,6 +48,11 @@ test: contracts ## Run every test: contracts, no_std build, Rust, end to end, wa
 e2e: contracts ## Run only the end-to-end tests, through real processes
 	@$(ENV); cargo build --workspace --bins --tests
 	@$(ENV); cargo test --package openledger-e2e
+
+.PHONY: soak
+soak: contracts ## Kill a sequencer under load KILLS times (200), which `make test` does 20 times
+	@$(ENV); cargo build --workspace --bins --tests
+	@$(ENV); OPENLEDGER_CRASH_KILLS=$(KILLS) cargo test --package openledger-e2e --test crash
 
 .PHONY: wallets
 wallets: build ## Run only the tests with MetaMask's controllers, viem and ethers

@@ -1,9 +1,8 @@
-use crate::Failure;
+use crate::{Failure, programs::openledger};
 use openledger_devnet::{Chain, DevnetJson, Layout};
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
-    env,
     fs::{self, File},
     net::TcpListener,
     path::{Path, PathBuf},
@@ -212,18 +211,4 @@ fn role(process: &Path, parent: u32) -> Option<&'static str> {
         Some(b"--state") => Some("l1"),
         _ => None,
     }
-}
-
-/// The program under test, which cargo puts beside the tests' folder.
-fn openledger() -> Command {
-    let tests = env::current_exe().expect("the path of this program");
-    let program = tests.ancestors().nth(2).expect("target/debug/deps/test").join("openledger");
-    assert!(program.exists(), "{} is missing: build the programs first (`make e2e` does)", program.display());
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder");
-    let mut command = Command::new(program);
-    command.current_dir(root);
-    if env::var_os("OPENLEDGER_ANVIL").is_none() {
-        command.env("OPENLEDGER_ANVIL", root.join("contracts/node_modules/.bin/anvil"));
-    }
-    command
 }

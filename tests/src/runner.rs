@@ -14,6 +14,13 @@ impl<E: Display> From<E> for Failure {
     }
 }
 
+impl Failure {
+    /// Says where it happened.
+    pub fn at(self, place: &str) -> Self {
+        Self(format!("{place}: {}", self.0))
+    }
+}
+
 /// Fails with `reason` unless `held`.
 pub fn ensure(held: bool, reason: impl Display) -> Result<(), Failure> {
     if held { Ok(()) } else { Err(Failure(reason.to_string())) }

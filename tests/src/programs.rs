@@ -1,0 +1,28 @@
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+
+/// The program under test, which cargo puts beside the tests' folder.
+pub(crate) fn openledger() -> Command {
+    let tests = env::current_exe().expect("the path of this program");
+    let program = tests.ancestors().nth(2).expect("target/debug/deps/test").join("openledger");
+    assert!(program.exists(), "{} is missing: build the programs first (`make e2e` does)", program.display());
+    let mut command = Command::new(program);
+    command.current_dir(workspace()).env("OPENLEDGER_ANVIL", anvil());
+    command
+}
+
+/// The L1's program.
+pub(crate) fn anvil() -> PathBuf {
+    match env::var_os("OPENLEDGER_ANVIL") {
+        Some(path) => path.into(),
+        None => workspace().join("contracts/node_modules/.bin/anvil"),
+    }
+}
+
+/// The workspace's folder.
+pub(crate) fn workspace() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder")
+}

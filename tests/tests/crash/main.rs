@@ -1,0 +1,106 @@
+//! A sequencer under load is killed with SIGKILL at random moments and started again on what it left on the disk.
+
+mod load;
+mod promises;
+
+use load::Load;
+use openledger_devnet::until;
+use openledger_e2e::{Failure, Node, Process, Rollup, Runner, ensure};
+use promises::{Promises, number};
+use rand::{Rng as _, SeedableRng as _, rngs::StdRng};
+use serde_json::json;
+use std::{
+    env,
+    process::ExitCode,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+/// Kills where `OPENLEDGER_CRASH_KILLS` says nothing (`make soak` does).
+const KILLS: u64 = 20;
+/// Time for one kill and what follows from it, far more than it takes.
+const PATIENCE: u64 = 20;
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let kills = setting("OPENLEDGER_CRASH_KILLS").unwrap_or(KILLS);
+    let seed = setting("OPENLEDGER_CRASH_SEED").unwrap_or_else(rand::random);
+    println!("{kills} kills; the same moments again: OPENLEDGER_CRASH_SEED={seed}");
+    let mut runner = Runner::default();
+    let limit = Duration::from_secs(120 + kills * PATIENCE);
+    runner.scenario("nothing_acknowledged_is_lost_to_kill_9", limit, survive(kills, seed)).await;
+    runner.finish()
+}
+
+async fn survive(kills: u64, seed: u64) -> Result<(), Failure> {
+    let mut rng = StdRng::seed_from_u64(seed);
+    let mut rollup = Rollup::deploy().await?;
+    let node = rollup.sequencer("sequencer")?;
+    let mut load = Load::new(node.rpc.clone());
+    let mut promises = Promises::default();
+    for kill in 0..kills {
+        let killed = async {
+            let mut process = node.spawn()?;
+            // Some kills hit the start, which is where what the last one left is repaired.
+            if rng.random_ratio(1, 5) {
+                tokio::time::sleep(Duration::from_millis(rng.random_range(0..500))).await;
+                return process.kill();
+            }
+            node.answers(&mut process).await?;
+            promises.new_ones_are_kept(&node.rpc).await?;
+            let (made, killed) = tokio::join!(load.until_killed(), kill_after_a_block(&node, process, &mut rng));
+            killed?;
+            promises.add(made?);
+            Ok(())
+        };
+        killed.await.map_err(|failure: Failure| failure.at(&format!("kill {} of {kills}, seed {seed}", kill + 1)))?;
+        rollup.l1_runs()?;
+    }
+    let mut process = node.start().await?;
+    promises.all_are_kept(&node.rpc).await?;
+    let last = promises.last_block();
+    let verified = verify(&rollup, &promises, last).await;
+    process.runs()?;
+    println!("     {kills} kills: {promises} kept; a verifier made the same {last} blocks from L1");
+    verified
+}
+
+/// Waits until the node has made a block, then kills it: at any time, or just when it makes and writes the next block.
+async fn kill_after_a_block(node: &Node, mut process: Process, rng: &mut StdRng) -> Result<(), Failure> {
+    let head = async || node.rpc.call("eth_blockNumber", json!([])).await.ok().map(|head| number(&head));
+    let before = head().await.ok_or("the node stopped answering")?;
+    until("a new block", PATIENCE, "the node made none after its restart", async || {
+        head().await.filter(|now| *now > before)
+    })
+    .await?;
+    let wait = if rng.random_bool(0.5) {
+        Duration::from_millis(rng.random_range(0..1000))
+    } else {
+        // Blocks are due at whole seconds.
+        let since_block = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().subsec_nanos();
+        Duration::from_nanos(1_000_000_000 - u64::from(since_block))
+            + Duration::from_micros(rng.random_range(0..200_000))
+    };
+    tokio::time::sleep(wait).await;
+    process.runs()?;
+    process.kill()
+}
+
+/// A verifier that knows nothing but L1 executes every block again and comes to the same hashes, state roots included.
+async fn verify(rollup: &Rollup, promises: &Promises, last: u64) -> Result<(), Failure> {
+    let verifier = rollup.verifier("verifier")?;
+    let mut process = verifier.start().await?;
+    until("the verifier to follow", 60, "see its log", async || {
+        let head = verifier.rpc.call("eth_blockNumber", json!([])).await.ok()?;
+        (number(&head) >= last).then_some(())
+    })
+    .await?;
+    process.runs()?;
+    promises.blocks_are_those_of(&verifier.rpc).await?;
+    let faults = verifier.rpc.call("openledger_faults", json!([])).await?;
+    ensure(faults == json!([]), format!("the verifier found {faults}"))
+}
+
+fn setting(variable: &str) -> Option<u64> {
+    let value = env::var(variable).ok()?;
+    Some(value.parse().unwrap_or_else(|_| panic!("{variable} is {value:?} and should be a number")))
+}
