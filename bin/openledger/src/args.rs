@@ -3,9 +3,11 @@
 use std::{
     net::{IpAddr, SocketAddr},
     path::PathBuf,
+    str::FromStr,
 };
 
 use clap::{Args, Parser, Subcommand};
+use openledger_node::Retention;
 
 use crate::logging::LogArgs;
 
@@ -78,9 +80,46 @@ pub(crate) struct NodeArgs {
     /// Port of JSON-RPC over HTTP and WebSocket, with GET /health and GET /metrics [default: 9545 sequencer, 9546 verifier]
     #[arg(long, env = "OPENLEDGER_HTTP_PORT", value_name = "PORT")]
     pub(crate) http_port: Option<u16>,
+    /// How many blocks below the newest keep their state: a number, or `archive` for all of them. Older states cannot be read,
+    /// traced or proven any more; blocks, receipts and logs stay. What is not finalized is always kept
+    #[arg(long, env = "OPENLEDGER_HISTORY_BLOCKS", default_value = "90000", value_name = "N|archive")]
+    pub(crate) history_blocks: History,
+    /// For how many days withdrawals can be proven: the state of the L2ToL1MessagePasser is kept that long in any case
+    #[arg(long, env = "OPENLEDGER_WITHDRAWAL_HISTORY_DAYS", default_value_t = 7, value_name = "DAYS",
+          value_parser = clap::value_parser!(u64).range(7..=36_500))]
+    pub(crate) withdrawal_history_days: u64,
+}
+
+/// How much of the past a node keeps.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum History {
+    /// All of it.
+    Archive,
+    /// The states of so many blocks below the newest.
+    Blocks(u64),
+}
+
+impl FromStr for History {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match text {
+            "archive" => Ok(Self::Archive),
+            number => number
+                .parse()
+                .map(Self::Blocks)
+                .map_err(|_| "give a number of blocks, or `archive` to keep every state".to_owned()),
+        }
+    }
 }
 
 impl NodeArgs {
+    /// What to keep of the past on a chain with this block time in seconds; everything if there is no answer.
+    pub(crate) fn retention(&self, block_time: u64) -> Option<Retention> {
+        let History::Blocks(state) = self.history_blocks else { return None };
+        Some(Retention { state, withdrawals: (self.withdrawal_history_days * 86_400).div_ceil(block_time.max(1)) })
+    }
+
     /// The address to serve on.
     pub(crate) fn socket(&self, default_port: u16) -> SocketAddr {
         SocketAddr::new(self.http_addr, self.http_port.unwrap_or(default_port))
@@ -120,5 +159,23 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn history_is_a_number_or_archive() {
+        let node = |flags: &[&str]| {
+            let needed = ["x", "verifier", "--datadir", "d", "--genesis", "g", "--rollup-config", "r", "--l1-rpc", "u"];
+            let cli = Cli::try_parse_from(needed.iter().chain(flags)).map_err(|error| error.to_string())?;
+            let Command::Verifier(args) = cli.command else { panic!("another command") };
+            Ok::<_, String>(args)
+        };
+        // Seven days of blocks of two seconds.
+        let week = Some(Retention { state: 90_000, withdrawals: 302_400 });
+        assert_eq!(node(&[]).unwrap().retention(2), week);
+        assert_eq!(node(&["--history-blocks", "archive"]).unwrap().retention(2), None);
+        let long = node(&["--history-blocks", "5", "--withdrawal-history-days", "14"]).unwrap().retention(1);
+        assert_eq!(long, Some(Retention { state: 5, withdrawals: 1_209_600 }));
+        assert!(node(&["--history-blocks", "some"]).unwrap_err().contains("`archive`"));
+        assert!(node(&["--withdrawal-history-days", "6"]).unwrap_err().contains('7'));
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use openledger_node::{Node, NodeConfig, Role, SequencerConfig};
+use openledger_primitives::RollupConfig;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -46,10 +47,12 @@ async fn sequencer(args: &SequencerArgs) -> Result<()> {
 }
 
 fn node_config(args: &NodeArgs, default_port: u16, role: Role) -> Result<NodeConfig> {
+    let rollup: RollupConfig = read_json(&args.rollup_config, "rollup configuration")?;
     Ok(NodeConfig {
         datadir: args.datadir.clone(),
         genesis: read_json(&args.genesis, "genesis")?,
-        rollup: read_json(&args.rollup_config, "rollup configuration")?,
+        history: args.retention(rollup.block_time),
+        rollup,
         l1_rpc: args.l1_rpc.clone(),
         rpc_address: args.socket(default_port),
         role,

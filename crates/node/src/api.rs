@@ -76,6 +76,10 @@ impl ChainApi for NodeApi {
         Ok(Box::new(self.chain.db().state_at(number).map_err(storage_error)?))
     }
 
+    fn state_of(&self, number: u64, address: &Address) -> Result<BoxedState, RpcError> {
+        Ok(Box::new(self.chain.db().state_of(number, address).map_err(storage_error)?))
+    }
+
     fn proof(&self, number: u64, address: Address, slots: &[B256]) -> Result<Proof, RpcError> {
         let proof = self.chain.db().proof_at(number, address, slots).map_err(storage_error)?;
         let account = proof.account.unwrap_or_default();
@@ -190,6 +194,7 @@ impl ChainApi for NodeApi {
         let faults = self.chain.faults().map_or(0, |faults| faults.len() as u64);
         self.chain.metrics().render(&[
             ("l2_latest", "Newest L2 block", heads.unsafe_head.number),
+            ("l2_oldest_state", "Oldest L2 block whose state is kept", self.chain.db().oldest_state()),
             ("l2_safe", "Newest L2 block derived from L1", heads.safe.number),
             ("l2_finalized", "Newest L2 block derived from finalized L1 blocks", heads.finalized.number),
             ("l1_head", "Newest L1 block seen", l1.head.number),
@@ -217,7 +222,7 @@ fn node_error(error: NodeError) -> RpcError {
 
 fn storage_error(error: StorageError) -> RpcError {
     match error {
-        StorageError::Pruned { number, .. } => RpcError::StatePruned(number),
+        StorageError::Pruned { number, oldest } => RpcError::StatePruned { number, oldest },
         StorageError::UnknownBlock(block) => RpcError::BlockNotFound(block),
         StorageError::Unwound { .. } => RpcError::Execution(error.to_string()),
         other => RpcError::internal(other),

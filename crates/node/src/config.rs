@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_genesis::Genesis;
 use alloy_signer_local::PrivateKeySigner;
 use openledger_primitives::RollupConfig;
+use openledger_storage::Retention;
 
 /// Everything that decides what a node is.
 #[derive(Debug, Clone)]
@@ -19,6 +20,8 @@ pub struct NodeConfig {
     pub l1_rpc: String,
     /// Where to serve JSON-RPC; port 0 takes a free one.
     pub rpc_address: SocketAddr,
+    /// How much of the past it keeps; all of it without.
+    pub history: Option<Retention>,
     /// What the node does besides following L1.
     pub role: Role,
 }

@@ -21,6 +21,7 @@ pub use chain::{Chain, WriteError};
 pub use config::{NodeConfig, Role, SequencerConfig};
 pub use error::NodeError;
 pub use node::Node;
+pub use openledger_storage::Retention;
 
 /// Runs synchronous work (execution, the database) where blocking is allowed.
 async fn blocking<T: Send + 'static>(

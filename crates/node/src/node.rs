@@ -18,7 +18,7 @@ use crate::{
     api::NodeApi,
     driver::{
         batcher::BatcherDriver, derivation::DerivationDriver, outputs::OutputChecker, proposer::Proposer,
-        sequencer::Sequencer,
+        pruner::Pruner, sequencer::Sequencer,
     },
     l1::{self, L1Status},
     l1_services::{Inbox, Oracle},
@@ -73,6 +73,10 @@ impl Node {
         let derivation = DerivationDriver::new(chain.clone(), l1.clone(), status.clone());
         let (wanted, stop) = (reset_wanted.clone(), node.stop.clone());
         node.spawn("derivation", async move { derivation.run(L1_INTERVAL, &wanted, &stop).await });
+        if let Some(keep) = config.history {
+            let (pruner, stop) = (Pruner::new(chain.clone(), keep), node.stop.clone());
+            node.spawn("pruner", async move { pruner.run(&stop).await });
+        }
         let oracle =
             |manager| Arc::new(Oracle { client: (*l1).clone(), address: rollup.output_oracle_address, manager });
         match config.role {

@@ -187,6 +187,8 @@ pub trait ChainApi: Send + Sync + 'static {
     fn transaction_location(&self, hash: B256) -> Result<Option<TransactionLocation>, RpcError>;
     /// The state after a canonical block.
     fn state_at(&self, number: u64) -> Result<BoxedState, RpcError>;
+    /// The state after a canonical block, to read one account in: that of the `L2ToL1MessagePasser` is kept for longer.
+    fn state_of(&self, number: u64, address: &Address) -> Result<BoxedState, RpcError>;
     /// A proof against the state root of a canonical block.
     fn proof(&self, number: u64, address: Address, slots: &[B256]) -> Result<Proof, RpcError>;
     /// The base fee of the block after `parent`, in wei per gas.

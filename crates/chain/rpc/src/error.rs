@@ -14,9 +14,16 @@ pub enum RpcError {
     /// The block does not exist on the canonical chain (code -32001, as EIP-1474 and EIP-1898 say).
     #[error("block not found: {0}")]
     BlockNotFound(String),
-    /// The block exists, but its state was pruned (code -32000).
-    #[error("state at block {0} is not available: this node keeps the state of recent blocks only")]
-    StatePruned(u64),
+    /// The block exists, but its state was pruned (code -32000; the words are geth's, by which tools know that they need an archive node).
+    #[error(
+        "missing trie node: historical state of block {number} is not available; the oldest that this node serves is that of block {oldest} (--history-blocks)"
+    )]
+    StatePruned {
+        /// The block asked for.
+        number: u64,
+        /// The oldest block whose state is kept.
+        oldest: u64,
+    },
     /// The transaction was refused; the message is the one that clients of geth match on (code -32000).
     #[error("{0}")]
     Rejected(String),
@@ -51,7 +58,7 @@ impl RpcError {
         match self {
             Self::InvalidParams(_) => -32602,
             Self::BlockNotFound(_) => -32001,
-            Self::StatePruned(_) | Self::Rejected(_) | Self::Execution(_) => -32000,
+            Self::StatePruned { .. } | Self::Rejected(_) | Self::Execution(_) => -32000,
             Self::Reverted { .. } => 3,
             Self::NotIncludedInTime(_) => 4,
             Self::LimitExceeded(_) => -32005,
@@ -79,7 +86,11 @@ impl RpcError {
 
 impl From<StateError> for RpcError {
     fn from(error: StateError) -> Self {
-        Self::internal(error)
+        match error {
+            // It was pruned, or unwound, while it was read.
+            StateError::Missing(what) => Self::Execution(what),
+            error @ StateError::Backend(_) => Self::internal(error),
+        }
     }
 }
 

@@ -221,7 +221,7 @@ impl Context {
         let mut pruned = None;
         let mut holds = |number| match holds(number) {
             // It may have held already, or not: the answer is exact only if it turns out that it did not.
-            Err(error @ RpcError::StatePruned(_)) => {
+            Err(error @ RpcError::StatePruned { .. }) => {
                 pruned = Some((number, error));
                 Ok(false)
             }

@@ -52,6 +52,8 @@ pub(crate) struct Inner {
     pub(crate) tip: AtomicU64,
     /// The oldest block whose state is known.
     pub(crate) oldest: AtomicU64,
+    /// The oldest block at which the `L2ToL1MessagePasser` is known: never above `oldest`.
+    pub(crate) oldest_withdrawals: AtomicU64,
     /// Counts unwinds twice, before and after: odd while one runs.
     pub(crate) epoch: AtomicU64,
     /// Held by whoever writes blocks.
@@ -72,10 +74,10 @@ impl Database {
         let path = path.as_ref();
         let store = Store::open(path, options)?;
         let schema = store.get(Table::Meta, meta::SCHEMA)?.map(|value| codec::number(&value)).transpose()?;
-        let genesis = store.get(Table::Meta, meta::GENESIS)?.is_some();
+        let genesis = store.get(Table::Meta, meta::GENESIS)?.map(|value| codec::decode_id(&value)).transpose()?;
         match schema {
             Some(SCHEMA) => {}
-            None if !genesis => store.put(Table::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?,
+            None if genesis.is_none() => store.put(Table::Meta, meta::SCHEMA, &SCHEMA.to_be_bytes())?,
             found => {
                 return Err(StorageError::Schema {
                     path: path.to_path_buf(),
@@ -85,8 +87,10 @@ impl Database {
             }
         }
         let head = store.get(Table::Meta, meta::UNSAFE)?.map(|value| codec::decode_id(&value)).transpose()?;
-        let oldest = store.get(Table::Meta, meta::HISTORY_FROM)?.map(|value| codec::number(&value)).transpose()?;
+        let number = |key| store.get(Table::Meta, key)?.map(|value| codec::number(&value)).transpose();
         let tip = head.map_or(0, |head| head.number);
+        let oldest = number(meta::HISTORY_FROM)?.unwrap_or(tip);
+        let oldest_withdrawals = number(meta::WITHDRAWALS_FROM)?.or(genesis.map(|id| id.number)).unwrap_or(tip);
         if let Some(head) = head {
             tracing::info!(path = %path.display(), number = head.number, hash = %head.hash, "opened the database");
         } else {
@@ -96,7 +100,8 @@ impl Database {
             inner: Arc::new(Inner {
                 store,
                 tip: AtomicU64::new(tip),
-                oldest: AtomicU64::new(oldest.unwrap_or(tip)),
+                oldest: AtomicU64::new(oldest),
+                oldest_withdrawals: AtomicU64::new(oldest_withdrawals),
                 epoch: AtomicU64::new(0),
                 writing: Mutex::new(()),
                 prepared: Mutex::new(VecDeque::new()),
@@ -132,6 +137,7 @@ impl Database {
         store.write(recorder.finish(), true)?;
         self.inner.tip.store(id.number, SeqCst);
         self.inner.oldest.store(id.number, SeqCst);
+        self.inner.oldest_withdrawals.store(id.number, SeqCst);
         tracing::info!(number = id.number, hash = %id.hash, accounts = changes.accounts.len(), "wrote the genesis");
         Ok(true)
     }
@@ -148,7 +154,7 @@ impl Database {
 
     /// The state after a canonical block.
     pub fn state_at(&self, number: u64) -> Result<StateView, StorageError> {
-        StateView::new(self.clone(), number)
+        StateView::new(self.clone(), number, false)
     }
 
     /// The state after the canonical block with this hash.

@@ -96,7 +96,7 @@ pub enum StorageError {
     UnknownBlock(String),
     /// The state at this block is no longer kept.
     #[error(
-        "the state at block {number} was pruned: the oldest one kept is block {oldest}. Ask a node with a longer history"
+        "historical state of block {number} is not available: the oldest that this node keeps is that of block {oldest} (--history-blocks)"
     )]
     Pruned {
         /// The block asked for.

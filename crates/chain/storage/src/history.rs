@@ -79,9 +79,7 @@ impl<'a> Recorder<'a> {
             value.push(u8::from(before.is_some()));
             value.extend_from_slice(before.unwrap_or_default());
             self.put(Table::History, &history_key(table, key, self.number), &value);
-            self.keys.push(key.len() as u8 + 1);
-            self.keys.push(table as u8);
-            self.keys.extend_from_slice(key);
+            push_changed(&mut self.keys, table, key);
         }
     }
 
@@ -93,6 +91,13 @@ impl<'a> Recorder<'a> {
         }
         self.batch
     }
+}
+
+/// Adds a key to a changeset.
+pub(crate) fn push_changed(changeset: &mut Vec<u8>, table: Versioned, key: &[u8]) {
+    changeset.push(key.len() as u8 + 1);
+    changeset.push(table as u8);
+    changeset.extend_from_slice(key);
 }
 
 /// The keys of a changeset.

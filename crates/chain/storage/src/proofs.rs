@@ -31,7 +31,7 @@ pub struct StorageProof {
 impl Database {
     /// Proves an account and slots of it in the state after a canonical block.
     pub fn proof_at(&self, number: u64, address: Address, slots: &[B256]) -> Result<AccountProof, StorageError> {
-        self.state_at(number)?.proof(address, slots)
+        self.state_of(number, &address)?.proof(address, slots)
     }
 }
 

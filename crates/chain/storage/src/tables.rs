@@ -117,6 +117,8 @@ pub(crate) mod meta {
     pub(crate) const FINALIZED: &[u8] = b"finalized";
     /// The oldest block whose state is known, `u64`.
     pub(crate) const HISTORY_FROM: &[u8] = b"history_from";
+    /// The oldest block at which the `L2ToL1MessagePasser` is known, `u64`; the genesis where it is absent.
+    pub(crate) const WITHDRAWALS_FROM: &[u8] = b"withdrawals_from";
     /// Whatever derivation needs to go on after a restart; opaque here.
     pub(crate) const CURSOR: &[u8] = b"cursor";
 }

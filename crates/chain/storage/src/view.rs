@@ -9,6 +9,7 @@ use crate::{
     Database, StorageError, codec,
     commit::Prepared,
     history::before_first_change_after,
+    prune::is_withdrawals,
     tables::{Key, Table, Versioned},
 };
 
@@ -30,12 +31,13 @@ impl Clone for StateView {
 }
 
 impl StateView {
-    pub(crate) fn new(db: Database, number: u64) -> Result<Self, StorageError> {
+    /// With `withdrawals`, of a block at which only the message passer need be kept.
+    pub(crate) fn new(db: Database, number: u64, withdrawals: bool) -> Result<Self, StorageError> {
         let epoch = db.settled_epoch();
         let header = db.header(number)?.ok_or_else(|| StorageError::UnknownBlock(number.to_string()))?;
         let block = BlockNumHash::new(number, header.hash());
         let view = Self { db, block, state_root: header.state_root, epoch: AtomicU64::new(epoch) };
-        view.check_kept()?;
+        view.db.inner.check_kept(number, || withdrawals)?;
         Ok(view)
     }
 
@@ -52,14 +54,6 @@ impl StateView {
     /// The account with its storage root.
     pub fn trie_account(&self, address: &Address) -> Result<Option<TrieAccount>, StorageError> {
         self.read(Versioned::Accounts, &Key::account(address), codec::account)
-    }
-
-    fn check_kept(&self) -> Result<(), StorageError> {
-        let oldest = self.db.inner.oldest.load(SeqCst);
-        if self.block.number < oldest {
-            return Err(StorageError::Pruned { number: self.block.number, oldest });
-        }
-        Ok(())
     }
 
     /// Reads a versioned value as of this block.
@@ -85,7 +79,7 @@ impl StateView {
             }
             let before = before_first_change_after(&inner.store, table, key, self.block.number)?;
             if inner.epoch.load(SeqCst) == epoch {
-                self.check_kept()?;
+                inner.check_kept(self.block.number, || is_withdrawals(table, key))?;
                 return match before {
                     Some(value) => value.map(|value| decode(&value)).transpose(),
                     None => newest.map(|value| decode(&value)).transpose(),

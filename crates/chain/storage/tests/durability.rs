@@ -8,7 +8,7 @@ use std::{
 };
 
 use openledger_stf::{StateChanges, StateReader};
-use openledger_storage::{Database, StorageError};
+use openledger_storage::{Database, Retention, StorageError};
 use support::*;
 use tempfile::TempDir;
 
@@ -153,7 +153,9 @@ fn heads_and_history_bound_an_unwind() {
     assert!(matches!(db.unwind_to(2), Err(StorageError::Finalized { .. })));
     assert!(matches!(db.unwind_to(11), Err(StorageError::UnknownBlock(_))));
     assert_eq!(db.unwind_to(10).unwrap(), []);
-    db.prune_history(5).unwrap();
+    db.set_finalized(id(5)).unwrap();
+    assert_eq!(db.prune_history(&Retention { state: 0, withdrawals: 0 }).unwrap(), 5, "not beyond the finalized block");
+    db.set_finalized(id(3)).unwrap();
     assert!(matches!(db.unwind_to(4), Err(StorageError::Pruned { .. })));
     let expected = [id(10), id(9), id(8), id(7)];
     assert_eq!(db.unwind_to(6).unwrap(), expected);

@@ -1,75 +1,12 @@
-//! Random chains against a model: every height reads as it was, its roots and proofs hold, unwinding restores exactly what
-//! was there, and pruning forgets only what it says.
+//! Random chains against a model: every height reads as it was, its roots and proofs hold, and unwinding restores exactly what
+//! was there.
 
 mod support;
 
-use alloy_primitives::{U256, keccak256};
-use alloy_trie::{Nibbles, proof::verify_proof};
-use openledger_stf::{AccountChange, StateChanges, StateReader};
-use openledger_storage::{Database, StorageError};
+use alloy_primitives::U256;
+use openledger_stf::{AccountChange, StateReader};
 use proptest::{collection::vec, prelude::*};
-use support::*;
-
-const ACCOUNTS: u8 = 4;
-const SLOTS: u8 = 5;
-
-fn change() -> impl Strategy<Value = AccountChange> {
-    let slots = vec((0..SLOTS, prop_oneof![Just(0), 1..9u64, Just(u64::MAX)]), 0..5);
-    prop_oneof![
-        1 => Just(AccountChange::default()),
-        8 => (1..9u64, 0..9u64, slots, prop::bool::weighted(0.15)).prop_map(|(nonce, balance, slots, wiped)| {
-            AccountChange { storage_wiped: wiped, ..changed(account(nonce, balance), &slots) }
-        }),
-    ]
-}
-
-fn block_changes() -> impl Strategy<Value = StateChanges> {
-    proptest::collection::btree_map(0..ACCOUNTS, change(), 0..4)
-        .prop_map(|of| changes(&of.into_iter().collect::<Vec<_>>()))
-}
-
-/// What execution never produces: slots of an account that is gone, zeros where there is nothing after a wipe.
-fn sensible(model: &Model, mut changes: StateChanges) -> StateChanges {
-    changes.accounts.retain(|address, change| change.account.is_some() || model.0.contains_key(address));
-    changes
-}
-
-fn check(db: &Database, number: u64, model: &Model) {
-    let view = db.state_at(number).unwrap();
-    let root = model.root();
-    assert_eq!(view.state_root(), root, "the root of block {number}");
-    let slots: Vec<_> = (0..SLOTS).map(slot).collect();
-    for index in 0..ACCOUNTS {
-        let address = address(index);
-        let expected = model.0.get(&address);
-        assert_eq!(view.account(&address).unwrap(), expected.map(|(account, _)| *account));
-        let proof = view.proof(address, &slots).unwrap();
-        let value = proof.account.map(alloy_rlp::encode);
-        assert_eq!(proof.account.is_some(), expected.is_some());
-        verify_proof(root, Nibbles::unpack(keccak256(address)), value, &proof.nodes).unwrap();
-        for (slot, storage) in slots.iter().zip(&proof.storage) {
-            let value = expected.and_then(|(_, slots)| slots.get(slot).copied()).unwrap_or_default();
-            assert_eq!(view.storage(&address, slot).unwrap(), value);
-            assert_eq!(storage.value, value);
-            if let Some(account) = proof.account {
-                let encoded = (value != U256::ZERO).then(|| alloy_rlp::encode(value));
-                let key = Nibbles::unpack(keccak256(slot));
-                verify_proof(account.storage_root, key, encoded, &storage.nodes).unwrap();
-            }
-        }
-    }
-}
-
-/// Commits the changes block by block and returns the state after each block, genesis first.
-fn extend(db: &Database, models: &mut Vec<Model>, history: Vec<StateChanges>) {
-    for changes in history {
-        let mut model = models.last().unwrap().clone();
-        let changes = sensible(&model, changes);
-        model.apply(&changes);
-        db.commit_block(&block(db, changes)).unwrap();
-        models.push(model);
-    }
-}
+use support::{random::*, *};
 
 proptest! {
     #![proptest_config(ProptestConfig { cases: 16, max_shrink_iters: 200, ..ProptestConfig::default() })]
@@ -80,7 +17,6 @@ proptest! {
         history in vec(block_changes(), 1..10),
         other in vec(block_changes(), 0..5),
         to in any::<prop::sample::Index>(),
-        prune in any::<prop::sample::Index>(),
     ) {
         let folder = tempfile::tempdir().unwrap();
         let db = open(folder.path());
@@ -109,18 +45,6 @@ proptest! {
         for (number, model) in models.iter().enumerate() {
             check(&db, number as u64, model);
         }
-
-        let from = prune.index(models.len());
-        db.prune_history(from as u64).unwrap();
-        for (number, model) in models.iter().enumerate() {
-            if number < from {
-                let error = db.state_at(number as u64).unwrap_err();
-                let pruned = matches!(error, StorageError::Pruned { .. });
-                prop_assert!(pruned);
-            } else {
-                check(&db, number as u64, model);
-            }
-        }
     }
 }
 
@@ -138,22 +62,6 @@ fn an_unwound_chain_leaves_no_trace() {
     assert_ne!(dump(folder.path(), &db), before);
     db.unwind_to(0).unwrap();
     assert_eq!(dump(folder.path(), &db), before);
-}
-
-/// Every key and value on disk, through a second handle that only reads.
-fn dump(path: &std::path::Path, _open: &Database) -> Vec<(String, Vec<u8>, Vec<u8>)> {
-    let options = rocksdb::Options::default();
-    let names = rocksdb::DB::list_cf(&options, path).unwrap();
-    let db = rocksdb::DB::open_cf_for_read_only(&options, path, &names, false).unwrap();
-    let mut all = Vec::new();
-    for name in names {
-        let family = db.cf_handle(&name).unwrap();
-        for item in db.iterator_cf(family, rocksdb::IteratorMode::Start) {
-            let (key, value) = item.unwrap();
-            all.push((name.clone(), key.into_vec(), value.into_vec()));
-        }
-    }
-    all
 }
 
 #[test]

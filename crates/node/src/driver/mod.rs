@@ -4,5 +4,6 @@ pub(crate) mod batcher;
 pub(crate) mod derivation;
 pub(crate) mod outputs;
 pub(crate) mod proposer;
+pub(crate) mod pruner;
 mod reset;
 pub(crate) mod sequencer;

@@ -1,6 +1,7 @@
 //! Action tests: whole nodes on an L1 in memory.
 
 mod actors;
+mod history;
 mod l1;
 mod load;
 mod rpc;

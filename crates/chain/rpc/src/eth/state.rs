@@ -39,12 +39,12 @@ pub trait EthState {
 
 impl EthStateServer for Context {
     fn balance(&self, address: Address, block: Option<BlockId>) -> Result<U256, RpcError> {
-        let state = self.chain.state_at(self.existing(block)?)?;
+        let state = self.chain.state_of(self.existing(block)?, &address)?;
         Ok(state.account(&address)?.map(|account| account.balance).unwrap_or_default())
     }
 
     fn nonce(&self, address: Address, block: Option<BlockId>) -> Result<U64, RpcError> {
-        let state = self.chain.state_at(self.existing(block)?)?;
+        let state = self.chain.state_of(self.existing(block)?, &address)?;
         let mined = state.account(&address)?.map(|account| account.nonce).unwrap_or_default();
         if block == Some(BlockId::Number(BlockNumberOrTag::Pending)) {
             let pooled = self.chain.pooled_nonce(address).unwrap_or_default();
@@ -54,7 +54,7 @@ impl EthStateServer for Context {
     }
 
     fn code(&self, address: Address, block: Option<BlockId>) -> Result<Bytes, RpcError> {
-        let state = self.chain.state_at(self.existing(block)?)?;
+        let state = self.chain.state_of(self.existing(block)?, &address)?;
         match state.account(&address)? {
             Some(account) if account.code_hash != KECCAK_EMPTY => Ok(state.code(&account.code_hash)?),
             _ => Ok(Bytes::new()),
@@ -62,7 +62,7 @@ impl EthStateServer for Context {
     }
 
     fn storage(&self, address: Address, slot: JsonStorageKey, block: Option<BlockId>) -> Result<B256, RpcError> {
-        let state = self.chain.state_at(self.existing(block)?)?;
+        let state = self.chain.state_of(self.existing(block)?, &address)?;
         Ok(state.storage(&address, &slot.as_b256())?.into())
     }
 

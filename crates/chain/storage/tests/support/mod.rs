@@ -1,13 +1,15 @@
 //! A chain of made-up blocks with real roots, and a model of its state.
 #![allow(dead_code)] // each test file uses its part
 
+pub(crate) mod random;
+
 use std::{collections::BTreeMap, path::Path};
 
 use alloy_consensus::{BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559};
 use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
 use alloy_trie::TrieAccount;
 use op_alloy_consensus::TxDeposit;
-use openledger_primitives::{Block, Receipt, Transaction};
+use openledger_primitives::{Block, Receipt, Transaction, addresses::L2_TO_L1_MESSAGE_PASSER};
 use openledger_stf::{Account, AccountChange, ExecutedBlock, StateChanges, StateCommitter};
 use openledger_storage::{Database, DatabaseOptions};
 
@@ -17,8 +19,11 @@ pub(crate) fn open(path: &Path) -> Database {
 
 pub(crate) const OPTIONS: DatabaseOptions = DatabaseOptions { cache_bytes: 8 << 20, max_open_files: 64 };
 
+/// One of the accounts is the message passer.
+pub(crate) const PASSER: u8 = 3;
+
 pub(crate) fn address(index: u8) -> Address {
-    Address::repeat_byte(index + 1)
+    if index == PASSER { L2_TO_L1_MESSAGE_PASSER } else { Address::repeat_byte(index + 1) }
 }
 
 pub(crate) fn slot(index: u8) -> B256 {
@@ -145,4 +150,20 @@ pub(crate) fn log(number: u64, index: u8) -> Log {
         vec![keccak256([(number % 2) as u8]), slot(index)],
         Bytes::copy_from_slice(&number.to_be_bytes()),
     )
+}
+
+/// Every key and value on disk, through a second handle that only reads.
+pub(crate) fn dump(path: &Path, _open: &Database) -> Vec<(String, Vec<u8>, Vec<u8>)> {
+    let options = rocksdb::Options::default();
+    let names = rocksdb::DB::list_cf(&options, path).unwrap();
+    let db = rocksdb::DB::open_cf_for_read_only(&options, path, &names, false).unwrap();
+    let mut all = Vec::new();
+    for name in names {
+        let family = db.cf_handle(&name).unwrap();
+        for item in db.iterator_cf(family, rocksdb::IteratorMode::Start) {
+            let (key, value) = item.unwrap();
+            all.push((name.clone(), key.into_vec(), value.into_vec()));
+        }
+    }
+    all
 }
