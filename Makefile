@@ -58,6 +58,10 @@ soak: contracts ## Kill a sequencer under load KILLS times (200), which `make te
 wallets: build ## Run only the tests with MetaMask's controllers, viem and ethers
 	@$(RUN_WALLETS)
 
+.PHONY: bench
+bench: build ## Measure the sequencer beside anvil and write docs/benchmarks.md (under 15 minutes; ARGS="--seconds 10")
+	@$(ENV); exec $(BIN)/openledger bench suite --write docs/benchmarks.md $(ARGS)
+
 .PHONY: no-std
 no-std: ## Build the protocol and execution floors for a bare RISC-V machine
 	@scripts/check-no-std.sh

@@ -57,6 +57,16 @@ pub(crate) enum Command {
     Devnet(openledger_devnet::DevnetArgs),
     /// Ask one more paid question on a development network that is running
     Demo(openledger_devnet::DemoArgs),
+    /// Measure how many transactions a node takes, how soon they are included, and what they cost
+    ///
+    /// Works with any Ethereum node. Everything is signed before the clock starts; a bounded number of transactions is kept in
+    /// flight; afterwards each must have been included exactly once and have succeeded, or there are no figures.
+    ///
+    /// Example:
+    ///   openledger bench --rpc http://127.0.0.1:9545 --scenario transfer,erc20 --transactions 20000
+    ///   openledger bench suite --write docs/benchmarks.md
+    #[command(verbatim_doc_comment)]
+    Bench(openledger_bench::BenchArgs),
 }
 
 /// What every node needs.

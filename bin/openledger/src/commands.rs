@@ -26,6 +26,10 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Deploy(args) => Ok(openledger_deploy::run(args).await?),
         Command::Devnet(args) => Ok(openledger_devnet::devnet(args).await?),
         Command::Demo(args) => Ok(openledger_devnet::demo(args).await?),
+        Command::Bench(args) => {
+            let funder = keys::read(args.funder_key_file.as_deref(), "OPENLEDGER_FUNDER_KEY")?;
+            Ok(openledger_bench::bench(args, funder).await?)
+        }
     }
 }
 

@@ -25,3 +25,4 @@ pub use devnet_json::{ChainEndpoint, DevnetJson, Endpoint, InferenceEndpoint, Mo
 pub use error::DevnetError;
 pub use layout::Layout;
 pub use run::devnet;
+pub use supervisor::{die_with_us, shutdown};

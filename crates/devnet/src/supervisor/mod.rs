@@ -4,8 +4,9 @@ mod process;
 mod signal;
 mod task;
 
+pub use process::die_with_us;
 pub(crate) use process::{Process, ProcessError, ProcessSpec};
-pub(crate) use signal::shutdown;
+pub use signal::shutdown;
 pub(crate) use task::run_to_end;
 
 use crate::console::Console;

@@ -155,7 +155,7 @@ fn spawn(spec: &ProcessSpec) -> Result<Child, ProcessError> {
 }
 
 /// Lets the system end the child when we end, even by SIGKILL.
-pub(crate) fn die_with_us(command: &mut Command) {
+pub fn die_with_us(command: &mut Command) {
     let set = || set_parent_process_death_signal(Some(Signal::TERM)).map_err(io::Error::from);
     // SAFETY: between fork and exec only one system call is made, which neither allocates nor takes a lock.
     unsafe { command.pre_exec(set) };

@@ -1,7 +1,7 @@
 use tokio::signal::unix::{SignalKind, signal};
 
 /// Resolves when the user or the system asks us to stop.
-pub(crate) async fn shutdown() {
+pub async fn shutdown() {
     let (Ok(mut interrupt), Ok(mut terminate), Ok(mut hangup)) =
         (signal(SignalKind::interrupt()), signal(SignalKind::terminate()), signal(SignalKind::hangup()))
     else {
