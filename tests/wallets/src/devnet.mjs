@@ -1,12 +1,11 @@
 // What the tests know about the network: addresses, accounts, compiled contracts, and clients.
 import { readFileSync } from 'node:fs';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { createPublicClient, createWalletClient, defineChain, http } from 'viem';
 import { generatePrivateKey, privateKeyToAccount } from 'viem/accounts';
 import { chainConfig } from 'viem/op-stack';
+import { root } from './checkout.mjs';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const file = process.env.OPENLEDGER_DEVNET_JSON ?? path.join(root, '.devnet/devnet.json');
 
 /** The contents of `devnet.json`. */

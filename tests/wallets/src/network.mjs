@@ -4,11 +4,10 @@ import { once } from 'node:events';
 import { mkdir, open, readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import path from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { mnemonicToAccount } from 'viem/accounts';
 import { toHex } from 'viem';
+import { openledger, root } from './checkout.mjs';
 
-const root = path.resolve(path.dirname(fileURLToPath(import.meta.url)), '../../..');
 const L1_CHAIN_ID = 900;
 const L2_CHAIN_ID = 20300;
 // The accounts of anvil's well-known phrase, named as in a devnet. Whoever sends real value to them loses it.
@@ -23,8 +22,6 @@ const role = (name) => accounts.find((account) => account.name === name);
 
 /** Starts the network in `dir`; `stop` ends its processes. */
 export async function startNetwork(dir) {
-  const openledger =
-    process.env.OPENLEDGER_BIN ?? path.join(process.env.CARGO_TARGET_DIR ?? path.join(root, 'target'), 'debug/openledger');
   const artifacts = path.join(root, 'contracts/out');
   const [l1Port, l2Port] = await freePorts(2);
   const l1 = `http://127.0.0.1:${l1Port}`;
@@ -50,7 +47,7 @@ export async function startNetwork(dir) {
     const deployArgs = [
       'deploy', '--l1-rpc', l1, '--out', chain, '--artifacts', artifacts, '--deployer-key-file', path.join(dir, 'deployer'),
       '--l2-chain-id', L2_CHAIN_ID, '--batcher', role('batcher').address, '--proposer', role('proposer').address,
-      ...['developer', 'payer', 'alice', 'bob', 'carol', 'dave'].flatMap((name) => ['--fund', role(name).address]),
+      ...accounts.flatMap(({ address }) => ['--fund', address]),
     ];
     const deploy = await start(openledger, deployArgs, path.join(dir, 'deploy.log'));
     running.push(deploy);

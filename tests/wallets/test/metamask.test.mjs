@@ -2,16 +2,17 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { SignTypedDataVersion } from '@metamask/keyring-controller';
-import { decodeFunctionResult, encodeFunctionData, getContractAddress, numberToHex, parseEther, recoverTypedDataAddress } from 'viem';
+import { decodeFunctionResult, encodeFunctionData, getContractAddress, numberToHex, parseEther, recoverMessageAddress, recoverTypedDataAddress, stringToHex } from 'viem';
 import { account, artifact, contract, devnet, l2Public, nobody } from '../src/devnet.mjs';
+import { network } from '../src/readme.mjs';
 import { Wallet } from '../src/wallet.mjs';
 
-const chainId = numberToHex(devnet.l2.chainId);
-const network = { chainId, name: 'OpenLedger', symbol: 'OPEN', url: devnet.l2.rpc };
+const { chainId } = network;
+const developer = account('developer');
 let wallet;
 
 before(async () => {
-  wallet = await Wallet.create(account('alice').privateKey);
+  wallet = await Wallet.create(developer.privateKey);
 });
 after(() => wallet.stop());
 
@@ -29,7 +30,7 @@ async function assertConfirmed(id, hash, own = wallet) {
 }
 
 test('refuses the network when the chain id is another', async () => {
-  const other = await Wallet.create(account('alice').privateKey);
+  const other = await Wallet.create(developer.privateKey);
   await assert.rejects(other.addNetwork({ ...network, chainId: '0x1234' }), /chain id returned/);
   await other.stop();
 });
@@ -105,6 +106,24 @@ test('takes consecutive nonces while transactions wait, and each confirms', asyn
   }
 });
 
+test('speeds up and cancels transactions that wait', async () => {
+  const next = await wallet.nextNonce();
+  const fees = (tenths) => ({ maxFeePerGas: numberToHex(300_000_000n * tenths), maxPriorityFeePerGas: numberToHex(100_000_000n * tenths) });
+  const send = (ahead) => wallet.send({ to: nobody().address, value: '0x1', gas: '0x5208', nonce: numberToHex(next + ahead), ...fees(10n) });
+  // A nonce is left out, so that these wait.
+  const [slow, unwanted] = [await send(1), await send(2)];
+  await wallet.transactions.speedUpTransaction(slow.id, fees(11n));
+  await wallet.transactions.stopTransaction(unwanted.id, fees(11n));
+  const { id, hash } = await send(0);
+  await assertConfirmed(id, hash);
+  for (const [type, replaced] of [['retry', slow], ['cancel', unwanted]]) {
+    const { transactions } = wallet.transactions.state;
+    const instead = transactions.find((meta) => meta.type === type);
+    await assertConfirmed(instead.id, instead.hash);
+    await assert.rejects(wallet.confirmed(replaced.id), /shows "dropped"/);
+  }
+});
+
 test('shows a transaction that reverted as failed', async () => {
   const { abi } = artifact('WrappedOpen');
   const data = encodeFunctionData({ abi, functionName: 'transfer', args: [nobody().address, 1n] });
@@ -117,7 +136,7 @@ test('refuses to send more than there is, and the node says why', async () => {
   const tooMuch = { to: nobody().address, value: numberToHex(balance), gas: '0x5208' };
   await assert.rejects(wallet.send(tooMuch));
   assert.equal(wallet.transactions.state.transactions.some(({ status }) => status === 'submitted'), false);
-  const raw = await account('alice').signTransaction({
+  const raw = await developer.signTransaction({
     to: tooMuch.to, value: balance, gas: 21000n, nonce: await wallet.nextNonce(), chainId: devnet.l2.chainId,
     maxFeePerGas: 3_000_000_000n, maxPriorityFeePerGas: 1n,
   });
@@ -126,6 +145,12 @@ test('refuses to send more than there is, and the node says why', async () => {
     assert.equal(data.code, -32000);
     return true;
   });
+});
+
+test('signs messages (personal_sign)', async () => {
+  const message = 'Pay 1 OPEN to nobody?';
+  const signature = await wallet.keyrings.signPersonalMessage({ from: wallet.address, data: stringToHex(message) });
+  assert.equal(await recoverMessageAddress({ message, signature }), developer.address);
 });
 
 test('signs typed data (eth_signTypedData_v4)', async () => {
