@@ -10,7 +10,7 @@ ARGS ?=
 KILLS ?= 200
 ENV := source scripts/env.sh
 BIN := $${CARGO_TARGET_DIR:-target}/debug
-RUN_WALLETS := scripts/npm-packages.sh tests/wallets; $(ENV); node tests/wallets/run.mjs
+RUN_WALLETS := scripts/browser.sh >/dev/null; scripts/npm-packages.sh tests/wallets; $(ENV); node tests/wallets/run.mjs
 
 .PHONY: help
 help: ## List the targets
@@ -55,7 +55,7 @@ soak: contracts ## Kill a sequencer under load KILLS times (200), which `make te
 	@$(ENV); OPENLEDGER_CRASH_KILLS=$(KILLS) cargo test --package openledger-e2e --test crash
 
 .PHONY: wallets
-wallets: build ## Run only the tests with MetaMask's controllers, viem and ethers
+wallets: build ## Run only the tests with MetaMask, a browser, viem, ethers, cast and forge
 	@$(RUN_WALLETS)
 
 .PHONY: bench

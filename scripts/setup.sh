@@ -72,20 +72,7 @@ system_packages() {
         note "C++ compiler, libclang, python3 with pip: there"
         return
     fi
-    command -v apt-get >/dev/null || fail "missing: ${missing[*]}, and this system has no apt-get." \
-        "Install their equivalents with your package manager and run this again."
-    local as_root=()
-    if [ "$(id -u)" != 0 ]; then
-        command -v sudo >/dev/null || fail "missing: ${missing[*]}; this needs root, and there is no sudo." \
-            "As root, run: apt-get install -y ${missing[*]}" "Then run this again."
-        as_root=(sudo)
-        note "sudo is used to install: ${missing[*]}"
-    fi
-    note "installing ${missing[*]}"
-    "${as_root[@]}" apt-get update -q || fail "the package lists could not be fetched." "Check the network, then run this again."
-    "${as_root[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -q --no-install-recommends "${missing[@]}" ||
-        fail "apt-get could not install ${missing[*]}; its own messages are above." \
-            "If they say that names could not be resolved or files not fetched, check the network. Then run this again."
+    scripts/apt-install.sh "${missing[@]}" || exit 1
 }
 
 # ---- 3: archives -------------------------------------------------------------------------------------------------

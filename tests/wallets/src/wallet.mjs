@@ -6,8 +6,10 @@ import { AccountImportStrategy, KeyringController } from '@metamask/keyring-cont
 import { Messenger } from '@metamask/messenger';
 import { NetworkController, RpcEndpointType } from '@metamask/network-controller';
 import { TransactionController } from '@metamask/transaction-controller';
+import { providerErrors } from '@metamask/rpc-errors';
 import { devnet, until } from './devnet.mjs';
 import './eip7702.mjs';
+import { Pages } from './pages.mjs';
 
 // MetaMask also asks servers of its own, for prices and simulations, and works without them. A test leaves them alone.
 const fetchAnything = globalThis.fetch;
@@ -56,6 +58,12 @@ export class Wallet {
       ),
       state: { internalAccounts: { accounts: {}, selectedAccount: '' } },
     });
+    this.pages = new Pages(
+      this,
+      this.#messenger('PermissionController', [
+        'ApprovalController:addRequest', 'ApprovalController:hasRequest', 'ApprovalController:acceptRequest', 'ApprovalController:rejectRequest',
+      ]),
+    );
   }
 
   /** Adds a network as the extension does on `wallet_addEthereumChain`, and switches to it. */
@@ -80,10 +88,30 @@ export class Wallet {
     return added;
   }
 
-  /** A request through MetaMask's middleware: caches, block references, retries. */
+  /** A request to the selected network through MetaMask's middleware: caches, block references, retries. */
   request(method, params = []) {
-    const { provider } = this.networks.getNetworkClientById(this.client);
+    const { provider } = this.networks.getNetworkClientById(this.networks.state.selectedNetworkClientId);
     return provider.request({ method, params });
+  }
+
+  /** Asks the user, as a popup of the extension; it is an error if the user declines. */
+  ask(origin, type, requestData) {
+    return this.approvals.addAndShowApprovalRequest({ origin, type, requestData });
+  }
+
+  /** The popup that is open, or the next one to open: who asks for what, and the user's answer to it. */
+  async popup() {
+    const [{ id, type, origin, requestData }] = await until('a popup of the wallet', () => {
+      const open = Object.values(this.approvals.state.pendingApprovals);
+      return open.length > 0 && open;
+    });
+    const meta = this.#meta(id);
+    const value = { transaction: { txMeta: meta }, wallet_requestPermissions: requestData }[type];
+    return {
+      ...{ id, type, origin, requestData, txParams: meta?.txParams },
+      confirm: () => this.approvals.accept(id, value),
+      decline: () => this.approvals.reject(id, providerErrors.userRejectedRequest()),
+    };
   }
 
   /** Adds a transaction, approves it, and resolves to its hash. */
@@ -153,7 +181,7 @@ export class Wallet {
       getGasFeeEstimates: (options) => this.gasFees.fetchGasFeeEstimates(options),
       getNetworkClientRegistry: () => this.networks.getNetworkClientRegistry(),
       getNetworkState: () => this.networks.state,
-      getPermittedAccounts: async () => [this.address],
+      getPermittedAccounts: (origin) => this.pages.accounts(origin),
       isFirstTimeInteractionEnabled: () => false,
       // As in the extension: only then is the gas of an EIP-7702 batch estimated with the delegate's code in place.
       isSimulationEnabled: () => true,
@@ -164,7 +192,7 @@ export class Wallet {
   }
 
   #meta(id) {
-    return this.transactions.state.transactions.find((meta) => meta.id === id);
+    return this.transactions?.state.transactions.find((meta) => meta.id === id);
   }
 
   #messenger(namespace, actions = [], events = []) {
