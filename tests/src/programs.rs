@@ -5,7 +5,7 @@ use std::{
 };
 
 /// The program under test, which cargo puts beside the tests' folder.
-pub(crate) fn openledger() -> Command {
+pub fn openledger() -> Command {
     let tests = env::current_exe().expect("the path of this program");
     let program = tests.ancestors().nth(2).expect("target/debug/deps/test").join("openledger");
     assert!(program.exists(), "{} is missing: build the programs first (`make e2e` does)", program.display());

@@ -83,7 +83,8 @@ impl Rollup {
         self.l1.runs()
     }
 
-    fn l1_url(&self) -> String {
+    /// The L1's JSON-RPC.
+    pub fn l1_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.l1_port)
     }
 

@@ -4,6 +4,9 @@ use clap::{Args, Subcommand};
 
 use crate::{BenchError, load::Pace, measure::Options, plan::Scenario};
 
+/// Transactions in a request, and in flight, of a light load.
+const LIGHT: (u32, u32) = (10, 100);
+
 /// What `openledger bench` can be told.
 #[derive(Clone, Debug, Args)]
 #[command(args_conflicts_with_subcommands = true, subcommand_negates_reqs = true)]
@@ -50,9 +53,9 @@ pub enum BenchCommand {
 pub struct LoadArgs {
     /// What to measure; may be repeated or separated by commas
     #[arg(long = "scenario", value_delimiter = ',', value_enum, value_name = "NAME",
-          default_values_t = [Scenario::Transfer, Scenario::Erc20, Scenario::Create, Scenario::Settle])]
+          default_values_t = [Scenario::Transfer, Scenario::Light, Scenario::Erc20, Scenario::Create, Scenario::Settle])]
     pub scenarios: Vec<Scenario>,
-    /// Transfers to sign for each scenario; contract creations are a tenth, settlements a fiftieth of it
+    /// Transfers to sign for each scenario; contract creations are a tenth of it, light transfers and settlements a fiftieth
     #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub transactions: u32,
     /// Send for so long at most
@@ -108,7 +111,11 @@ impl LoadArgs {
         let parts = match scenario {
             Scenario::Transfer | Scenario::Erc20 => 1,
             Scenario::Create => 10,
-            Scenario::Settle => 50,
+            Scenario::Light | Scenario::Settle => 50,
+        };
+        let (batch, in_flight) = match scenario {
+            Scenario::Light => (LIGHT.0.min(self.batch), LIGHT.1.min(self.in_flight)),
+            _ => (self.batch, self.in_flight),
         };
         Options {
             transactions: (self.transactions as usize).div_ceil(parts),
@@ -116,8 +123,8 @@ impl LoadArgs {
             connections: self.connections as usize,
             recipients: self.recipients as usize,
             pace: Pace {
-                batch: self.batch as usize,
-                in_flight: self.in_flight as usize,
+                batch: batch as usize,
+                in_flight: in_flight as usize,
                 send_for: Duration::from_secs(self.seconds),
                 wait_for: Duration::from_secs(self.wait),
             },

@@ -55,6 +55,7 @@ pub(crate) struct Measurement {
     pub(crate) transactions: usize,
     /// Accepted, but in no block when the time was up.
     pub(crate) left: usize,
+    pub(crate) in_flight: usize,
     pub(crate) elapsed: Duration,
     pub(crate) gas: u64,
     /// Median and 99th percentile of the time to inclusion.
@@ -128,6 +129,7 @@ impl Target {
             scenario,
             transactions: included.len(),
             left,
+            in_flight: options.pace.in_flight,
             elapsed,
             gas,
             inclusion: (percentile(50), percentile(99)),

@@ -27,6 +27,8 @@ const ERC20_GAS: u64 = 65_000;
 pub enum Scenario {
     /// Transfers of native coin
     Transfer,
+    /// Transfers of native coin, at most 100 in flight: the time to inclusion without a queue
+    Light,
     /// Transfers of an ERC-20 token (OpenToken, deployed for the run)
     Erc20,
     /// Creations of a contract (WrappedOpen)
@@ -40,6 +42,7 @@ impl Scenario {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Transfer => "native transfers",
+            Self::Light => "light transfers",
             Self::Erc20 => "ERC-20 transfers",
             Self::Create => "contract creation",
             Self::Settle => "SETTLE batches",
@@ -93,7 +96,7 @@ impl Plan {
         }
         let addresses: Vec<Address> = senders.iter().map(Account::address).collect();
         let work = match scenario {
-            Scenario::Transfer => transfers(size),
+            Scenario::Transfer | Scenario::Light => transfers(size),
             Scenario::Erc20 => tokens(size, artifacts, funder, &addresses)?,
             Scenario::Create => creations(artifacts)?,
             Scenario::Settle => settlements(size, terms, funder.address(), &addresses),

@@ -66,10 +66,11 @@ impl Measurement {
     fn row(&self) -> String {
         let dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         format!(
-            "| {} | {} | {} | {} | {:.0} | {:.1} | {} | {} | {} | {:.0} | {} |\n",
+            "| {} | {} | {} | {} | {} | {:.0} | {:.1} | {} | {} | {} | {:.0} | {} |\n",
             self.scenario.name(),
             self.state,
             self.node,
+            self.in_flight,
             if self.left == 0 {
                 self.transactions.to_string()
             } else {
@@ -93,8 +94,8 @@ fn seconds(duration: Duration) -> String {
 /// The table of all measurements, scenario by scenario so that nodes stand beside each other.
 pub(crate) fn table(measurements: &[Measurement]) -> String {
     let mut text = String::from(
-        "| scenario | state | node | transactions | tx/s | Mgas/s | inclusion p50 | p99 | node, CPU µs/tx | generator, CPU µs/tx | disk, bytes/tx |\n\
-         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|\n",
+        "| scenario | state | node | in flight, at most | transactions | tx/s | Mgas/s | inclusion p50 | p99 | node, CPU µs/tx | generator, CPU µs/tx | disk, bytes/tx |\n\
+         |---|---|---|--:|--:|--:|--:|--:|--:|--:|--:|--:|\n",
     );
     let mut sorted: Vec<_> = measurements.iter().collect();
     sorted.sort_by_key(|one| one.scenario as u8);
