@@ -28,13 +28,16 @@ export class Browser {
   constructor(browser, context, wallet) {
     this.browser = browser;
     this.context = context;
-    const notify = (event, data) => {
+    // What pages are told without asking: which chain is selected, and which accounts they may use.
+    const tell = (event, of) => async () => {
       for (const page of context.pages()) {
+        const data = await of(new URL(page.url()).origin);
         // A page that is being left hears nothing any more.
-        page.evaluate(([event, data]) => window.openledgerNotify(event, data), [event, data]).catch(() => {});
+        await page.evaluate(([event, data]) => window.openledgerNotify(event, data), [event, data]).catch(() => {});
       }
     };
-    wallet.root.subscribe('NetworkController:networkDidChange', async () => notify('chainChanged', await wallet.request('eth_chainId')));
+    wallet.root.subscribe('NetworkController:networkDidChange', tell('chainChanged', () => wallet.request('eth_chainId')));
+    wallet.root.subscribe('PermissionController:stateChange', tell('accountsChanged', (origin) => wallet.pages.accounts(origin)));
   }
 
   /** Opens a page; what goes wrong in it fails the test that looks at `errors`. */

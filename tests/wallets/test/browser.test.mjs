@@ -102,6 +102,23 @@ test('the user declines to send, and nothing is sent', async () => {
   assert.equal(await wallet.nextNonce(), nonce);
 });
 
+test('the page follows the wallet to another network, and has it come back', async () => {
+  await wallet.networks.setActiveNetwork('mainnet');
+  await page.getByText('another network (1)').waitFor();
+  await button(`Switch to ${network.name}`).click();
+  await confirm('wallet_switchEthereumChain');
+  await page.locator('#network', { hasText: network.name }).waitFor();
+  await showsBalance();
+});
+
+test('the page is disconnected, and asks again', async () => {
+  wallet.pages.permissions.revokeAllPermissions(origin);
+  await button('Connect MetaMask').click();
+  await confirm('wallet_requestPermissions');
+  await showsBalance();
+  assert.deepEqual(page.errors, []);
+});
+
 test("MetaMask's own test page connects, sends, deploys and signs", async () => {
   const dapp = await serve(path.join(root, 'tests/wallets/node_modules/@metamask/test-dapp/dist'));
   const from = new URL(dapp.url).origin;
