@@ -98,7 +98,7 @@ impl Database {
         }
         let prepared = match self.take_prepared(&header.parent_hash, &header.state_root) {
             Some(prepared) => prepared,
-            None => Arc::new(Prepared::new(&self.latest()?, &executed.changes)?),
+            None => Arc::new(Prepared::new(&self.building()?, &executed.changes)?),
         };
         check_roots(header, prepared.roots())?;
 
@@ -107,9 +107,11 @@ impl Database {
         write_block(&mut recorder, &executed.block, id.hash, &executed.senders, &executed.receipts);
         recorder.put(Table::Meta, meta::UNSAFE, &codec::encode_id(id));
         self.inner.tip.store(id.number, SeqCst);
-        let written = store.write(recorder.finish(), true);
-        if written.is_err() {
-            self.inner.tip.store(head.number, SeqCst);
+        let (batch, changed) = recorder.finish();
+        let written = store.write(batch, true);
+        match written {
+            Ok(()) => self.inner.cache.lock().advance(head.hash, id.hash, changed),
+            Err(_) => self.inner.tip.store(head.number, SeqCst),
         }
         written
     }

@@ -14,7 +14,9 @@ use openledger_stf::{StateChanges, StateRoots};
 use parking_lot::Mutex;
 
 use crate::{
-    StateView, StorageError, codec,
+    StateView, StorageError,
+    cache::StateCache,
+    codec,
     commit::{self, Prepared},
     history::Recorder,
     store::Store,
@@ -31,11 +33,13 @@ pub struct DatabaseOptions {
     pub cache_bytes: usize,
     /// Files kept open; -1 for all.
     pub max_open_files: i32,
+    /// Bytes of memory, about, for what the newest blocks read and wrote of the state.
+    pub state_cache_bytes: usize,
 }
 
 impl Default for DatabaseOptions {
     fn default() -> Self {
-        Self { cache_bytes: 256 << 20, max_open_files: 512 }
+        Self { cache_bytes: 256 << 20, max_open_files: 512, state_cache_bytes: 128 << 20 }
     }
 }
 
@@ -60,6 +64,8 @@ pub(crate) struct Inner {
     pub(crate) writing: Mutex<()>,
     /// What the latest calls of `roots` computed, for `commit_block`.
     pub(crate) prepared: Mutex<VecDeque<Arc<Prepared>>>,
+    /// What `building` views read and `commit_block` wrote.
+    pub(crate) cache: Mutex<StateCache>,
 }
 
 impl std::fmt::Debug for Database {
@@ -105,6 +111,7 @@ impl Database {
                 epoch: AtomicU64::new(0),
                 writing: Mutex::new(()),
                 prepared: Mutex::new(VecDeque::new()),
+                cache: Mutex::new(StateCache::new(options.state_cache_bytes)),
             }),
         })
     }
@@ -134,7 +141,7 @@ impl Database {
             recorder.put(Table::Meta, key, &codec::encode_id(id));
         }
         recorder.put(Table::Meta, meta::HISTORY_FROM, &id.number.to_be_bytes());
-        store.write(recorder.finish(), true)?;
+        store.write(recorder.finish().0, true)?;
         self.inner.tip.store(id.number, SeqCst);
         self.inner.oldest.store(id.number, SeqCst);
         self.inner.oldest_withdrawals.store(id.number, SeqCst);
@@ -150,6 +157,14 @@ impl Database {
     /// The state after the newest block.
     pub fn latest(&self) -> Result<StateView, StorageError> {
         self.state_at(self.head()?.number)
+    }
+
+    /// The state after the newest block, for whoever makes the next one, one at a time: what it reads is kept in memory, for the
+    /// roots, the commit and the blocks that follow.
+    pub fn building(&self) -> Result<StateView, StorageError> {
+        let view = self.latest()?.cached();
+        self.inner.cache.lock().begin(view.block().hash);
+        Ok(view)
     }
 
     /// The state after a canonical block.

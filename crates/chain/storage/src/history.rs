@@ -1,7 +1,9 @@
+use alloy_primitives::Bytes;
 use rocksdb::WriteBatch;
 
 use crate::{
     StorageError,
+    cache::Changed,
     store::Store,
     tables::{Table, Versioned},
 };
@@ -52,12 +54,14 @@ pub(crate) struct Recorder<'a> {
     /// The keys changed so far, each with its length (one byte) in front.
     keys: Vec<u8>,
     keep_history: bool,
+    /// The new values, for the cache.
+    changed: Vec<Changed>,
 }
 
 impl<'a> Recorder<'a> {
     /// For a block whose past is kept. (A genesis has none: `keep_history` is false.)
     pub(crate) fn new(store: &'a Store, number: u64, keep_history: bool) -> Self {
-        Self { store, batch: WriteBatch::default(), number, keys: Vec::new(), keep_history }
+        Self { store, batch: WriteBatch::default(), number, keys: Vec::new(), keep_history, changed: Vec::new() }
     }
 
     pub(crate) fn put(&mut self, table: Table, key: &[u8], value: &[u8]) {
@@ -80,16 +84,17 @@ impl<'a> Recorder<'a> {
             value.extend_from_slice(before.unwrap_or_default());
             self.put(Table::History, &history_key(table, key, self.number), &value);
             push_changed(&mut self.keys, table, key);
+            self.changed.push((table, key.into(), after.map(Bytes::copy_from_slice)));
         }
     }
 
-    /// The batch, with the block's changeset.
-    pub(crate) fn finish(mut self) -> WriteBatch {
+    /// The batch, with the block's changeset, and what it changes.
+    pub(crate) fn finish(mut self) -> (WriteBatch, Vec<Changed>) {
         if self.keep_history {
             let keys = std::mem::take(&mut self.keys);
             self.put(Table::Changesets, &self.number.to_be_bytes(), &keys);
         }
-        self.batch
+        (self.batch, self.changed)
     }
 }
 

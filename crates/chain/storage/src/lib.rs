@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod blocks;
+mod cache;
 mod codec;
 mod commit;
 mod database;

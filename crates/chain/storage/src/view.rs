@@ -21,6 +21,8 @@ pub struct StateView {
     state_root: B256,
     /// The database's epoch in which the block was last known to be canonical.
     epoch: AtomicU64,
+    /// Whether reads go through the cache.
+    is_cached: bool,
 }
 
 impl Clone for StateView {
@@ -36,9 +38,13 @@ impl StateView {
         let epoch = db.settled_epoch();
         let header = db.header(number)?.ok_or_else(|| StorageError::UnknownBlock(number.to_string()))?;
         let block = BlockNumHash::new(number, header.hash());
-        let view = Self { db, block, state_root: header.state_root, epoch: AtomicU64::new(epoch) };
+        let view = Self { db, block, state_root: header.state_root, epoch: AtomicU64::new(epoch), is_cached: false };
         view.db.inner.check_kept(number, || withdrawals)?;
         Ok(view)
+    }
+
+    pub(crate) fn cached(self) -> Self {
+        Self { is_cached: true, ..self }
     }
 
     /// The block whose state this is.
@@ -68,11 +74,19 @@ impl StateView {
         decode: impl Fn(&[u8]) -> Result<T, StorageError>,
     ) -> Result<Option<T>, StorageError> {
         let inner = &self.db.inner;
+        if self.is_cached
+            && let Some(known) = inner.cache.lock().get(&self.block.hash, table, key)
+        {
+            return known.map(|value| decode(&value)).transpose();
+        }
         loop {
             let epoch = self.confirm_canonical()?;
             let newest = inner.store.get(table.table(), key)?;
             if inner.tip.load(SeqCst) == self.block.number {
                 if inner.epoch.load(SeqCst) == epoch {
+                    if self.is_cached {
+                        inner.cache.lock().insert(&self.block.hash, table, key, newest.as_deref());
+                    }
                     return newest.map(|value| decode(&value)).transpose();
                 }
                 continue;

@@ -183,7 +183,7 @@ impl Chain {
             return Err(WriteError::StaleParent { parent: parent.id() });
         }
         let header = self.db.header(head.number)?.ok_or(NodeError::Unwound(head))?;
-        Ok((header, self.db.latest()?))
+        Ok((header, self.db.building()?))
     }
 
     /// Writes the block, lets the pool follow, and only then announces it.

@@ -17,7 +17,8 @@ pub(crate) fn open(path: &Path) -> Database {
     Database::open(path, &OPTIONS).unwrap()
 }
 
-pub(crate) const OPTIONS: DatabaseOptions = DatabaseOptions { cache_bytes: 8 << 20, max_open_files: 64 };
+pub(crate) const OPTIONS: DatabaseOptions =
+    DatabaseOptions { cache_bytes: 8 << 20, max_open_files: 64, state_cache_bytes: 10_000 };
 
 /// One of the accounts is the message passer.
 pub(crate) const PASSER: u8 = 3;
@@ -108,7 +109,7 @@ pub(crate) fn genesis(changes: &StateChanges) -> Block {
 /// A block on top of the newest one: a deposit, and one transfer that logs.
 pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
     let head = db.head().unwrap();
-    let roots = db.latest().unwrap().roots(&changes).unwrap();
+    let roots = db.building().unwrap().roots(&changes).unwrap();
     let number = head.number + 1;
     let deposit: Transaction = TxDeposit { source_hash: B256::from(U256::from(number)), ..TxDeposit::default() }.into();
     let transfer = TxEip1559 { nonce: number, to: TxKind::Call(address(0)), ..TxEip1559::default() };
