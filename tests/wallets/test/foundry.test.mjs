@@ -127,6 +127,9 @@ test('cast deploys, writes, reads, filters logs, and says why a call reverted', 
   assert.deepEqual(logs.map(({ transactionHash }) => transactionHash), [deposit, receipt].map(({ transactionHash }) => transactionHash));
   const list = await project.json('access-list', token, ...transfer, '1', '--from', alice.address);
   assert.ok(list.accessList.some(({ address, storageKeys }) => address === token && storageKeys.length >= 2));
+  const trace = JSON.parse(await cast('rpc', 'debug_traceTransaction', receipt.transactionHash, '{"tracer":"callTracer"}'));
+  assert.deepEqual([trace.type, trace.to], ['CALL', token]);
+  assert.match(await cast('call', token, ...transfer, '1', '--from', alice.address, '--trace'), /Transaction successfully executed/);
   const tooMuch = ['transfer(address,uint256)', to, '100000', '--from', alice.address];
   const selector = keccak256(new TextEncoder().encode('InsufficientBalance()')).slice(0, 10);
   await assert.rejects(cast('call', token, ...tooMuch), new RegExp(selector));
@@ -169,4 +172,8 @@ test('forge create deploys with arguments', async () => {
   await assert.rejects(cast('call', deployedTo, 'empty()', '--from', address), /revert/);
   assert.equal((await send(deployedTo, 'empty()')).status, '0x1');
   assert.equal(await cast('balance', deployedTo), '0');
+});
+
+test('forge test runs on a fork of the chain', async () => {
+  assert.match(await project.forge('test', '--fork-url', devnet.l2.rpc), /1 passed; 0 failed/);
 });
