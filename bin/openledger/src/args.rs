@@ -11,10 +11,26 @@ use openledger_node::Retention;
 
 use crate::logging::LogArgs;
 
+/// What to try first, below `openledger --help`.
+const EXAMPLES: &str = "\
+Examples:
+  openledger devnet                                  everything on this machine, with a demo
+  openledger help sequencer                          what a sequencer needs, with an example
+  openledger verifier --config configs/verifier.toml --print-config
+  openledger db stats --datadir ./verifier           heads and sizes of a node that is stopped
+  openledger completions bash > ~/.local/share/bash-completion/completions/openledger";
+
 /// OpenLedger: an Ethereum L2 that pays the people whose data made a model better, for every answer that the model gives.
 #[derive(Debug, Parser)]
-#[command(name = "openledger", version, propagate_version = true, max_term_width = 110)]
+#[command(name = "openledger", version, propagate_version = true, max_term_width = 110, after_help = EXAMPLES)]
 pub(crate) struct Cli {
+    /// Take options from this TOML file: `http-port = 9545` is --http-port 9545. Flags and environment go before it; `configs/`
+    /// has a file for each kind of node
+    #[arg(long, global = true, env = "OPENLEDGER_CONFIG", value_name = "FILE", help_heading = "Configuration")]
+    pub(crate) config: Option<PathBuf>,
+    /// Print the options as they would be used, each with where it comes from, and exit
+    #[arg(long, global = true, help_heading = "Configuration")]
+    pub(crate) print_config: bool,
     #[command(flatten)]
     pub(crate) logging: LogArgs,
     #[command(subcommand)]
@@ -46,6 +62,23 @@ pub(crate) enum Command {
     ///       --rollup-config ./chain/rollup.json --l1-rpc http://127.0.0.1:8545
     #[command(verbatim_doc_comment)]
     Verifier(NodeArgs),
+    /// Write a genesis into a data directory, and say its hash and state root
+    ///
+    /// Nodes do this by themselves at their first start. Use it to see what a genesis.json of your own makes: its `alloc` may hold
+    /// any accounts; the hash belongs into rollup.json as `genesis.l2.hash`. A directory that holds another genesis is left as it is.
+    ///
+    /// Example:
+    ///   openledger init --genesis ./chain/genesis.json --datadir ./verifier
+    #[command(verbatim_doc_comment)]
+    Init(InitArgs),
+    /// Look at, check, or shrink the database of a node that is stopped
+    ///
+    /// Example:
+    ///   openledger db stats --datadir ./verifier
+    ///   openledger db check --datadir ./verifier
+    ///   openledger db prune --datadir ./verifier --keep-blocks 100000
+    #[command(verbatim_doc_comment)]
+    Db(DbArgs),
     /// Deploy the L1 contracts and write the L2's genesis.json and rollup.json
     ///
     /// Example:
@@ -67,13 +100,75 @@ pub(crate) enum Command {
     ///   openledger bench suite --write docs/benchmarks.md
     #[command(verbatim_doc_comment)]
     Bench(openledger_bench::BenchArgs),
+    /// Print a script that completes commands and flags in a shell
+    ///
+    /// Example:
+    ///   openledger completions bash > ~/.local/share/bash-completion/completions/openledger
+    ///   openledger completions zsh > ~/.zfunc/_openledger
+    #[command(verbatim_doc_comment)]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+}
+
+/// What `openledger init` needs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct InitArgs {
+    /// The L2 genesis: what `openledger deploy` writes, or one of your own
+    #[arg(long, env = "OPENLEDGER_GENESIS", value_name = "FILE")]
+    pub(crate) genesis: PathBuf,
+    /// Where the node keeps its database; created when missing
+    #[arg(long, alias = "data-dir", env = "OPENLEDGER_DATADIR", value_name = "DIR")]
+    pub(crate) datadir: PathBuf,
+    /// Check as well that the genesis is the one of this rollup configuration
+    #[arg(long, env = "OPENLEDGER_ROLLUP_CONFIG", value_name = "FILE")]
+    pub(crate) rollup_config: Option<PathBuf>,
+}
+
+/// What `openledger db` needs.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DbArgs {
+    /// The data directory of the node, which must not run
+    #[arg(
+        long,
+        global = true,
+        alias = "data-dir",
+        env = "OPENLEDGER_DATADIR",
+        default_value = ".",
+        value_name = "DIR"
+    )]
+    pub(crate) datadir: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: DbCommand,
+}
+
+/// What to do with a database.
+#[derive(Debug, Clone, Subcommand)]
+pub(crate) enum DbCommand {
+    /// Print the heads, the range of states that can be read, and the size of every table
+    Stats,
+    /// Compute again what every header commits to, and the newest state's root from scratch; name the first wrong block
+    ///
+    /// Reads the whole database. The exit status is not 0 if something is wrong.
+    Check,
+    /// Forget old states: `eth_call`, `eth_getProof` and the like at blocks before are refused then. Blocks and receipts stay
+    Prune {
+        /// How many of the newest blocks keep their state; never fewer than back to the finalized block
+        #[arg(long, env = "OPENLEDGER_KEEP_BLOCKS", value_name = "BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
+        keep_blocks: u64,
+        /// How many keep the state of the L2ToL1MessagePasser, so that withdrawals can be proven; never fewer than --keep-blocks.
+        /// The default is a week of 1 s blocks
+        #[arg(long, default_value_t = 604_800, value_name = "BLOCKS")]
+        keep_withdrawal_blocks: u64,
+    },
 }
 
 /// What every node needs.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct NodeArgs {
     /// Where this node keeps its database; created when missing
-    #[arg(long, env = "OPENLEDGER_DATADIR", value_name = "DIR")]
+    #[arg(long, alias = "data-dir", env = "OPENLEDGER_DATADIR", value_name = "DIR")]
     pub(crate) datadir: PathBuf,
     /// The L2 genesis, as `openledger deploy` writes it
     #[arg(long, env = "OPENLEDGER_GENESIS", value_name = "FILE")]

@@ -3,14 +3,15 @@
 use std::path::Path;
 
 use anyhow::{Context as _, Result};
+use clap::CommandFactory as _;
 use openledger_node::{Node, NodeConfig, Role, SequencerConfig};
 use openledger_primitives::RollupConfig;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    args::{Command, NodeArgs, SequencerArgs},
-    keys,
+    args::{Cli, Command, NodeArgs, SequencerArgs},
+    db, keys,
 };
 
 /// Port of a sequencer's RPC when none is given.
@@ -23,6 +24,12 @@ pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
         Command::Sequencer(args) => sequencer(&args).await,
         Command::Verifier(args) => serve(node_config(&args, VERIFIER_PORT, Role::Verifier)?).await,
+        Command::Init(args) => db::init(&args),
+        Command::Db(args) => db::run(&args),
+        Command::Completions { shell } => {
+            clap_complete::generate(shell, &mut Cli::command(), "openledger", &mut std::io::stdout());
+            Ok(())
+        }
         Command::Deploy(args) => Ok(openledger_deploy::run(args).await?),
         Command::Devnet(args) => Ok(openledger_devnet::devnet(args).await?),
         Command::Demo(args) => Ok(openledger_devnet::demo(args).await?),
@@ -63,7 +70,8 @@ fn node_config(args: &NodeArgs, default_port: u16, role: Role) -> Result<NodeCon
     })
 }
 
-fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
+/// Reads one of the files that describe a chain.
+pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<T> {
     let bytes = std::fs::read(path).with_context(|| {
         format!("the {what} file {} cannot be read (`openledger deploy` writes it)", path.display())
     })?;

@@ -2,15 +2,26 @@
 
 mod args;
 mod commands;
+mod config;
+mod db;
 mod keys;
 mod logging;
 
 use std::process::ExitCode;
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
+    let (configured, cli) = match command_line() {
+        Ok(parsed) => parsed,
+        // Help goes to standard output with status 0, mistakes to standard error with status 2.
+        Err(config::ConfigError::Usage(error)) => error.exit(),
+        Err(error) => return fail(&error.into()),
+    };
+    if cli.print_config {
+        print!("{}", configured.to_toml());
+        return ExitCode::SUCCESS;
+    }
     logging::init(&cli.logging);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
@@ -20,6 +31,12 @@ fn main() -> ExitCode {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => fail(&error),
     }
+}
+
+fn command_line() -> Result<(config::Configured, args::Cli), config::ConfigError> {
+    let configured = config::parse(args::Cli::command(), std::env::args_os().collect())?;
+    let cli = args::Cli::from_arg_matches(&configured.matches)?;
+    Ok((configured, cli))
 }
 
 /// One line that says what happened and what to do; the exit status says it to scripts.

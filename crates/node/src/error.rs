@@ -28,6 +28,15 @@ pub enum NodeError {
     /// The genesis file cannot be turned into a block.
     #[error("the genesis file cannot be used: {0}; take it from `openledger deploy`")]
     Genesis(#[from] openledger_stf::genesis::GenesisError),
+    /// The balances of the allocation are more than there can be.
+    #[error("the balances in the genesis file sum to more than 2^256 - 1 wei: lower them")]
+    Supply,
+    /// A command needs a database that is not there.
+    #[error("there is no database in {}: give the --datadir of a node, or make one with `openledger init`", path.display())]
+    NoDatabase {
+        /// The data directory.
+        path: PathBuf,
+    },
     /// The two files are of different chains.
     #[error(
         "the genesis file makes the block {genesis}, but the rollup configuration starts at {rollup}: take both files from the same `openledger deploy`"

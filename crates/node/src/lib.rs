@@ -9,6 +9,7 @@ mod faults;
 mod journal;
 mod l1;
 mod l1_services;
+mod maintenance;
 mod metrics;
 mod node;
 mod phases;
@@ -20,6 +21,7 @@ mod tests;
 pub use chain::{Chain, WriteError};
 pub use config::{NodeConfig, Role, SequencerConfig};
 pub use error::NodeError;
+pub use maintenance::{Initialised, init, open_database};
 pub use node::Node;
 pub use openledger_storage::Retention;
 

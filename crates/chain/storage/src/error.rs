@@ -64,6 +64,16 @@ pub enum StorageError {
         "the database is corrupted: {0}. Restore a copy of the data directory, or move it away and derive the chain from L1 again"
     )]
     Corrupted(String),
+    /// A block that does not hold together, found by looking at all of them.
+    #[error(
+        "block {number} is wrong: {reason}. The blocks before it are sound. Restore a copy of the data directory, or move it away and derive the chain from L1 again"
+    )]
+    WrongBlock {
+        /// The first such block.
+        number: u64,
+        /// What is wrong with it.
+        reason: String,
+    },
     /// RocksDB failed in another way.
     #[error("the database failed: {0}. Check the disk and the system log, then start again; nothing committed is lost")]
     Backend(String),

@@ -2,6 +2,7 @@
 
 mod blocks;
 mod cache;
+mod check;
 mod codec;
 mod commit;
 mod database;
@@ -19,6 +20,7 @@ mod unwind;
 mod view;
 
 pub use blocks::{BlockEntry, ReceiptEntry, TransactionEntry};
+pub use check::{Checked, Progress};
 pub use database::{Database, DatabaseOptions};
 pub use error::StorageError;
 pub use heads::Heads;

@@ -20,13 +20,13 @@ use alloy_primitives::B256;
 use openledger_primitives::{ChainSpec, L2BlockRef, RollupConfig};
 use openledger_rpc::{BlockInfo, ChainEvent};
 use openledger_stf::genesis;
-use openledger_storage::{Database, DatabaseOptions, Heads};
+use openledger_storage::{Database, Heads};
 use parking_lot::Mutex;
 use tokio::sync::broadcast;
 
 pub use write::WriteError;
 
-use crate::{NodeError, metrics::Metrics, records::Records};
+use crate::{NodeError, maintenance, metrics::Metrics, records::Records};
 use pace::Pace;
 use pool::GuardedPool;
 
@@ -65,12 +65,8 @@ impl Chain {
     ) -> Result<Self, NodeError> {
         config.validate()?;
         let (block, changes) = genesis::block_and_state(genesis)?;
-        let hash = block.header.hash_slow();
-        if hash != config.genesis.l2.hash {
-            return Err(NodeError::GenesisMismatch { genesis: hash, rollup: config.genesis.l2.hash });
-        }
-        std::fs::create_dir_all(datadir).map_err(|source| NodeError::Datadir { path: datadir.to_owned(), source })?;
-        let db = Database::open(datadir.join("db"), &DatabaseOptions::default())?;
+        maintenance::check_genesis(block.header.hash_slow(), &config)?;
+        let db = maintenance::create(datadir)?;
         db.init_genesis(&block, &changes)?;
         let spec = config.chain_spec();
         let pool = GuardedPool::open(&datadir.join("transactions.journal"), &db, &spec)?;

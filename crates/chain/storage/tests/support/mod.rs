@@ -5,7 +5,10 @@ pub(crate) mod random;
 
 use std::{collections::BTreeMap, path::Path};
 
-use alloy_consensus::{BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559};
+use alloy_consensus::{
+    BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559,
+    proofs::{calculate_receipt_root, calculate_transaction_root},
+};
 use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
 use alloy_trie::TrieAccount;
 use op_alloy_consensus::TxDeposit;
@@ -118,7 +121,10 @@ pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
         Receipt::Eip1559(receipt(50_000, vec![])),
         Receipt::Eip1559(receipt(71_000, vec![log(number, 0), log(number, 1)])),
     ];
+    let transactions = vec![deposit, transfer];
     let header = Header {
+        transactions_root: calculate_transaction_root(&transactions),
+        receipts_root: calculate_receipt_root(&receipts),
         number,
         parent_hash: head.hash,
         timestamp: 1_700_000_000 + number,
@@ -128,8 +134,7 @@ pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
         logs_bloom: receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom()),
         ..Header::default()
     };
-    let body =
-        BlockBody { transactions: vec![deposit, transfer], ommers: vec![], withdrawals: Some(Default::default()) };
+    let body = BlockBody { transactions, ommers: vec![], withdrawals: Some(Default::default()) };
     let block = Block { header, body };
     ExecutedBlock {
         hash: block.header.hash_slow(),
