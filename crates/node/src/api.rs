@@ -9,7 +9,7 @@ use openledger_rpc::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, RpcError,
     SenderTransactions, SyncStatus, TransactionLocation,
 };
-use openledger_stf::next_base_fee;
+use openledger_stf::{StateChanges, StateRoots, next_base_fee};
 use openledger_storage::StorageError;
 use openledger_txpool::{PoolTransaction, SenderContent};
 use tokio::sync::broadcast;
@@ -91,6 +91,15 @@ impl ChainApi for NodeApi {
             account_proof: proof.nodes,
             storage_proofs: proof.storage.into_iter().map(|slot| (slot.slot, slot.value, slot.nodes)).collect(),
         })
+    }
+
+    fn oldest_state(&self) -> u64 {
+        self.chain.db().oldest_state()
+    }
+
+    fn roots(&self, number: u64, changes: &StateChanges) -> Result<StateRoots, RpcError> {
+        let state = self.chain.db().state_at(number).map_err(storage_error)?;
+        Ok(state.hypothetical_roots(changes)?)
     }
 
     fn next_base_fee(&self, parent: &Header) -> u64 {

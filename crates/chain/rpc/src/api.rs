@@ -5,7 +5,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use openledger_primitives::{Block, Header, L1BlockRef, L2BlockRef, Receipt, RollupConfig, Transaction};
-use openledger_stf::StateReader;
+use openledger_stf::{StateChanges, StateReader, StateRoots};
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -191,6 +191,10 @@ pub trait ChainApi: Send + Sync + 'static {
     fn state_of(&self, number: u64, address: &Address) -> Result<BoxedState, RpcError>;
     /// A proof against the state root of a canonical block.
     fn proof(&self, number: u64, address: Address, slots: &[B256]) -> Result<Proof, RpcError>;
+    /// The oldest block whose state is kept.
+    fn oldest_state(&self) -> u64;
+    /// The roots of the state after a canonical block and `changes` on top of it.
+    fn roots(&self, number: u64, changes: &StateChanges) -> Result<StateRoots, RpcError>;
     /// The base fee of the block after `parent`, in wei per gas.
     fn next_base_fee(&self, parent: &Header) -> u64;
 

@@ -16,7 +16,7 @@ use crate::{
     BlockInfo, RpcError,
     budget::Budget,
     context::Context,
-    convert,
+    convert::{self, RpcBlock},
     replay::{Database, Inspected, Replay},
     simulate::Simulation,
 };
@@ -58,6 +58,10 @@ pub trait Debug {
     /// EIP-2718 bytes of the receipts of a block.
     #[method(name = "getRawReceipts", blocking)]
     fn raw_receipts(&self, block: BlockId) -> Result<Vec<Bytes>, RpcError>;
+    /// Blocks that were refused: none, because a block that is not valid is not kept. What the verifier found wrong is in
+    /// `openledger_faults`.
+    #[method(name = "getBadBlocks")]
+    fn bad_blocks(&self) -> Result<Vec<RpcBlock>, RpcError>;
     /// EIP-2718 bytes of a transaction.
     #[method(name = "getRawTransaction", blocking)]
     fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError>;
@@ -120,6 +124,10 @@ impl DebugServer for Context {
 
     fn raw_receipts(&self, block: BlockId) -> Result<Vec<Bytes>, RpcError> {
         Ok(self.whole(block)?.receipts.iter().map(|receipt| receipt.encoded_2718().into()).collect())
+    }
+
+    fn bad_blocks(&self) -> Result<Vec<RpcBlock>, RpcError> {
+        Ok(Vec::new())
     }
 
     fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {

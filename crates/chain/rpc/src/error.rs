@@ -1,9 +1,10 @@
 //! Errors and their JSON-RPC codes.
 
-use alloy_primitives::{B256, Bytes};
-use alloy_sol_types::{GenericContractError, SolInterface};
+use alloy_primitives::{B256, Bytes, U64};
+use alloy_sol_types::{GenericContractError, Panic, PanicKind, SolInterface};
 use jsonrpsee::types::ErrorObjectOwned;
 use openledger_stf::StateError;
+use revm::database::bal::EvmDatabaseError;
 
 /// What a method can answer instead of a result.
 #[derive(Debug, Clone, thiserror::Error)]
@@ -12,7 +13,7 @@ pub enum RpcError {
     #[error("{0}")]
     InvalidParams(String),
     /// The block does not exist on the canonical chain (code -32001, as EIP-1474 and EIP-1898 say).
-    #[error("block not found: {0}")]
+    #[error("header not found: block {0}")]
     BlockNotFound(String),
     /// The block exists, but its state was pruned (code -32000; the words are geth's, by which tools know that they need an archive node).
     #[error(
@@ -38,9 +39,24 @@ pub enum RpcError {
         /// The output of the call.
         data: Bytes,
     },
+    /// A simulation that breaks a rule of `eth_simulateV1` (codes -38010 to -38026).
+    #[error("{message}")]
+    Simulation {
+        /// Which rule.
+        rule: SimulationRule,
+        /// What broke it.
+        message: String,
+    },
     /// The transaction was accepted, but was not in a block within the time asked (code 4, data is the hash).
     #[error("transaction {0} was accepted and was not included in the time asked; it still waits in the pool")]
     NotIncludedInTime(B256),
+    /// The transaction was accepted and cannot be included before others that the pool does not have (code 6, data is the
+    /// nonce that comes next).
+    #[error("nonce gap: the next nonce is {expected}; the transaction waits in the pool for the ones before it")]
+    NonceGap {
+        /// The next nonce of the sender.
+        expected: u64,
+    },
     /// The request asks for more than this node serves at once (code -32005).
     #[error("{0}")]
     LimitExceeded(String),
@@ -52,6 +68,35 @@ pub enum RpcError {
     Internal(String),
 }
 
+/// The rules of `eth_simulateV1`, with their codes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SimulationRule {
+    /// The nonce was used.
+    NonceTooLow = -38010,
+    /// The nonce leaves a gap.
+    NonceTooHigh = -38011,
+    /// The fee cap is below the base fee.
+    BaseFeeTooLow = -38012,
+    /// Too little gas for what a transaction costs before it runs.
+    IntrinsicGas = -38013,
+    /// The balance does not cover gas and value.
+    InsufficientFunds = -38014,
+    /// The transactions need more gas than the block has.
+    BlockGasLimit = -38015,
+    /// Block numbers ascend.
+    BlockNumber = -38020,
+    /// Timestamps ascend.
+    Timestamp = -38021,
+    /// A precompile cannot be moved to where it is.
+    MoveToItself = -38022,
+    /// Two precompiles cannot be moved to one address.
+    MoveToSame = -38023,
+    /// Code that creates a contract is limited (EIP-3860).
+    InitCodeSize = -38025,
+    /// More than this node simulates at once.
+    Limit = -38026,
+}
+
 impl RpcError {
     /// The JSON-RPC code of this error.
     pub const fn code(&self) -> i32 {
@@ -60,7 +105,9 @@ impl RpcError {
             Self::BlockNotFound(_) => -32001,
             Self::StatePruned { .. } | Self::Rejected(_) | Self::Execution(_) => -32000,
             Self::Reverted { .. } => 3,
+            Self::Simulation { rule, .. } => *rule as i32,
             Self::NotIncludedInTime(_) => 4,
+            Self::NonceGap { .. } => 6,
             Self::LimitExceeded(_) => -32005,
             Self::Unsupported(_) => -32004,
             Self::Internal(_) => -32603,
@@ -77,11 +124,36 @@ impl RpcError {
     pub fn reverted(output: Bytes) -> Self {
         let message = match GenericContractError::abi_decode(&output) {
             Ok(GenericContractError::Revert(revert)) => format!("execution reverted: {}", revert.reason),
-            Ok(GenericContractError::Panic(panic)) => format!("execution reverted: {panic}"),
+            Ok(GenericContractError::Panic(panic)) => format!("execution reverted: {}", panic_reason(&panic)),
             Err(_) => "execution reverted".to_owned(),
         };
         Self::Reverted { message, data: output }
     }
+}
+
+impl From<EvmDatabaseError<StateError>> for RpcError {
+    fn from(error: EvmDatabaseError<StateError>) -> Self {
+        Self::internal(error)
+    }
+}
+
+/// What Solidity's panic codes mean, in the words of geth.
+fn panic_reason(panic: &Panic) -> String {
+    let Some(kind) = panic.kind() else { return format!("unknown panic code: {:#x}", panic.code) };
+    match kind {
+        PanicKind::Generic => "generic panic",
+        PanicKind::Assert => "assert(false)",
+        PanicKind::UnderOverflow => "arithmetic underflow or overflow",
+        PanicKind::DivisionByZero => "division or modulo by zero",
+        PanicKind::EnumConversionError => "enum overflow",
+        PanicKind::StorageEncodingError => "invalid encoded storage byte array accessed",
+        PanicKind::EmptyArrayPop => "out-of-bounds array access; popping on an empty array",
+        PanicKind::ArrayOutOfBounds => "out-of-bounds access of an array or bytesN",
+        PanicKind::ResourceError => "out of memory",
+        PanicKind::InvalidInternalFunction => "uninitialized function",
+        other => other.as_str(),
+    }
+    .to_owned()
 }
 
 impl From<StateError> for RpcError {
@@ -99,6 +171,7 @@ impl From<RpcError> for ErrorObjectOwned {
         match &error {
             RpcError::Reverted { data, .. } => Self::owned(error.code(), error.to_string(), Some(data)),
             RpcError::NotIncludedInTime(hash) => Self::owned(error.code(), error.to_string(), Some(hash)),
+            RpcError::NonceGap { expected } => Self::owned(error.code(), error.to_string(), Some(U64::from(*expected))),
             _ => Self::owned(error.code(), error.to_string(), None::<()>),
         }
     }
@@ -116,6 +189,14 @@ mod tests {
         assert_eq!(object.code(), 3);
         assert_eq!(object.message(), "execution reverted: not the owner");
         assert_eq!(object.data().unwrap().get(), format!("\"{output}\""));
+    }
+
+    #[test]
+    fn panics_are_named_as_geth_names_them() {
+        let reverted = |code: u64| RpcError::reverted(Panic::from(code).abi_encode().into()).to_string();
+        assert_eq!(reverted(0x01), "execution reverted: assert(false)");
+        assert_eq!(reverted(0x11), "execution reverted: arithmetic underflow or overflow");
+        assert_eq!(reverted(0x77), "execution reverted: unknown panic code: 0x77");
     }
 
     #[test]

@@ -10,11 +10,15 @@ mod error;
 mod eth;
 mod fees;
 mod health;
+mod not_a_request;
 mod ots;
+mod ots_search;
+mod overrides;
 mod replay;
 mod rollup;
 mod server;
 mod simulate;
+mod simulate_v1;
 mod submissions;
 mod txpool;
 
@@ -23,8 +27,8 @@ pub use api::{
     SenderTransactions, SyncStatus, TransactionLocation,
 };
 pub use convert::RpcBlock;
-pub use error::RpcError;
-pub use eth::filters::Changes;
+pub use error::{RpcError, SimulationRule};
+pub use eth::{filters::Changes, node::Capabilities, state::Slot};
 pub use rollup::OutputAtBlock;
 pub use server::{Limits, RpcServer};
 pub use txpool::{ByNonce, PoolContent, PoolStatus};

@@ -1,7 +1,4 @@
-//! `ots_` (level 8) and the one `erigon_` method that Otterscan asks for.
-//!
-//! `ots_searchTransactionsBefore` and `ots_searchTransactionsAfter` are not here: they need an index of the addresses that
-//! each transaction reaches.
+//! `ots_` (level 8) and the one `erigon_` method that Otterscan asks for; the search is in `ots_search.rs`.
 
 use std::sync::Arc;
 
@@ -35,7 +32,7 @@ use crate::{
 /// Version of the interface that Otterscan asks for.
 const API_LEVEL: u64 = 8;
 /// Most transactions on one page.
-const MAX_PAGE: usize = 1000;
+pub(crate) const MAX_PAGE: usize = 1000;
 
 /// A block number or tag, as hex or, as Otterscan sends it, as a plain number.
 #[derive(Debug, Clone, Copy, Serialize, Deserialize)]
@@ -286,33 +283,35 @@ fn transactions(info: &BlockInfo, page: usize, size: usize) -> OtsBlockTransacti
     let mut block = convert::block(info, false);
     block.transactions =
         BlockTransactions::Full(range.clone().map(|index| convert::transaction(info, index)).collect());
-    let timestamp = Some(info.block.header.timestamp);
-    let receipts = range.map(|index| {
-        let receipt = convert::receipt(info, index).inner;
-        let inner = OtsReceipt {
-            status: info.receipts[index].status(),
-            cumulative_gas_used: info.receipts[index].cumulative_gas_used(),
-            logs: None,
-            logs_bloom: None,
-            r#type: alloy_eips::Typed2718::ty(&info.block.body.transactions[index]),
-        };
-        let receipt = TransactionReceipt {
-            inner,
-            transaction_hash: receipt.transaction_hash,
-            transaction_index: receipt.transaction_index,
-            block_hash: receipt.block_hash,
-            block_number: receipt.block_number,
-            gas_used: receipt.gas_used,
-            effective_gas_price: receipt.effective_gas_price,
-            blob_gas_used: receipt.blob_gas_used,
-            blob_gas_price: receipt.blob_gas_price,
-            from: receipt.from,
-            to: receipt.to,
-            contract_address: receipt.contract_address,
-        };
-        OtsTransactionReceipt { receipt, timestamp }
-    });
-    OtsBlockTransactions { fullblock: OtsBlock { block, transaction_count: count }, receipts: receipts.collect() }
+    let receipts = range.map(|index| ots_receipt(info, index)).collect();
+    OtsBlockTransactions { fullblock: OtsBlock { block, transaction_count: count }, receipts }
+}
+
+/// The receipt of a transaction without its logs.
+pub(crate) fn ots_receipt(info: &BlockInfo, index: usize) -> OtsTransactionReceipt {
+    let receipt = convert::receipt(info, index).inner;
+    let inner = OtsReceipt {
+        status: info.receipts[index].status(),
+        cumulative_gas_used: info.receipts[index].cumulative_gas_used(),
+        logs: None,
+        logs_bloom: None,
+        r#type: alloy_eips::Typed2718::ty(&info.block.body.transactions[index]),
+    };
+    let receipt = TransactionReceipt {
+        inner,
+        transaction_hash: receipt.transaction_hash,
+        transaction_index: receipt.transaction_index,
+        block_hash: receipt.block_hash,
+        block_number: receipt.block_number,
+        gas_used: receipt.gas_used,
+        effective_gas_price: receipt.effective_gas_price,
+        blob_gas_used: receipt.blob_gas_used,
+        blob_gas_price: receipt.blob_gas_price,
+        from: receipt.from,
+        to: receipt.to,
+        contract_address: receipt.contract_address,
+    };
+    OtsTransactionReceipt { receipt, timestamp: Some(info.block.header.timestamp) }
 }
 
 /// The frame and all that it called, in order, with their depth.

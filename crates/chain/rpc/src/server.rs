@@ -27,7 +27,9 @@ use crate::{
         transactions::EthTransactionsServer,
     },
     health::HealthLayer,
+    not_a_request::NotARequestLayer,
     ots::{ErigonServer, OtterscanServer},
+    ots_search::OtterscanSearchServer,
     rollup::{OpenLedgerServer, OptimismServer},
     submissions::SubmissionsLayer,
     txpool::TxPoolServer,
@@ -104,7 +106,10 @@ impl RpcServer {
             .set_id_provider(HexIds)
             .build();
         // Any page may read a public chain; nothing here depends on cookies.
-        let http = ServiceBuilder::new().layer(CorsLayer::permissive()).layer(HealthLayer(chain.clone()));
+        let http = ServiceBuilder::new()
+            .layer(CorsLayer::permissive())
+            .layer(HealthLayer(chain.clone()))
+            .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
         let submissions =
             SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
         let rpc = RpcServiceBuilder::new().layer(submissions);
@@ -151,6 +156,7 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(DebugServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(ErigonServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OtterscanServer::into_rpc(context.clone())))
+        .and_then(|()| all.merge(OtterscanSearchServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(TxPoolServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OptimismServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OpenLedgerServer::into_rpc(context)));

@@ -1,9 +1,6 @@
 //! Calls that change nothing: `eth_call` and `eth_estimateGas` run here.
 
-use alloy_evm::{
-    Evm as _, EvmEnv, EvmFactory as _,
-    overrides::{OverrideBlockHashes as _, apply_state_overrides},
-};
+use alloy_evm::{Evm as _, EvmEnv, EvmFactory as _, overrides::OverrideBlockHashes as _, precompiles::PrecompilesMap};
 use alloy_primitives::{Address, TxKind, U256};
 use alloy_rpc_types_eth::{BlockOverrides, TransactionRequest, state::StateOverride};
 use op_revm::OpTransaction;
@@ -23,6 +20,7 @@ use crate::{
     RpcError,
     context::Context,
     database::StateDatabase,
+    overrides,
     replay::{Database, Inspected, Observer},
 };
 
@@ -33,6 +31,7 @@ pub(crate) type Outcome = ExecutionResult<OpHaltReason>;
 pub(crate) struct Simulation {
     db: Database,
     env: EvmEnv<OpSpecId>,
+    precompiles: PrecompilesMap,
 }
 
 impl Simulation {
@@ -53,10 +52,11 @@ impl Simulation {
         if let Some(overrides) = block {
             db.apply_block_overrides(overrides, &mut env.block_env);
         }
-        if let Some(overrides) = state {
-            apply_state_overrides(overrides, &mut db).map_err(|error| RpcError::InvalidParams(error.to_string()))?;
+        let mut precompiles = precompiles(env.cfg_env.spec);
+        if let Some(state) = state {
+            overrides::apply(state, &mut db, &mut precompiles)?;
         }
-        Ok(Self { db, env })
+        Ok(Self { db, env, precompiles })
     }
 
     /// Gas limit of the block.
@@ -78,7 +78,7 @@ impl Simulation {
     pub(crate) fn is_plain_account(&mut self, address: Address) -> Result<bool, RpcError> {
         let empty =
             self.db.basic(address).map_err(RpcError::internal)?.is_none_or(|account| account.is_empty_code_hash());
-        Ok(empty && precompiles(self.env.cfg_env.spec).get(&address).is_none())
+        Ok(empty && self.precompiles.get(&address).is_none())
     }
 
     /// Runs a call with this gas limit, and throws the changes away.
@@ -93,13 +93,14 @@ impl Simulation {
         gas_limit: u64,
         inspector: &mut I,
     ) -> Result<Inspected, CallError> {
-        let tx = self.transaction(call, gas_limit)?;
+        let tx = transaction(&self.env, call, gas_limit)?;
         let mut env = self.env.clone();
         if tx.gas_price == 0 {
             // As geth: a call that offers no price sees no base fee.
             env.block_env.basefee = 0;
         }
         let mut evm = OpenLedgerEvmFactory.create_evm_with_inspector(&mut self.db, env.clone(), inspector);
+        *evm.precompiles_mut() = self.precompiles.clone();
         // No encoded transaction: a call pays no L1 data fee.
         let op =
             OpTransaction { base: tx.clone(), enveloped_tx: Some(Default::default()), deposit: Default::default() };
@@ -109,47 +110,52 @@ impl Simulation {
             Err(error) => Err(CallError::Rpc(RpcError::internal(error))),
         }
     }
+}
 
-    fn transaction(&mut self, call: &TransactionRequest, gas_limit: u64) -> Result<TxEnv, CallError> {
-        let fees = call.max_fee_per_gas.is_some() || call.max_priority_fee_per_gas.is_some();
-        if fees && call.gas_price.is_some() {
-            return Err(refuse("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"));
-        }
-        if call.blob_versioned_hashes.is_some() || call.max_fee_per_blob_gas.is_some() {
-            return Err(refuse("blob transactions do not exist on this chain"));
-        }
-        let expected = self.env.cfg_env.chain_id;
-        if call.chain_id.is_some_and(|id| id != expected) {
-            return Err(refuse(&format!(
-                "chainId does not match node's (have={}, want={expected})",
-                call.chain_id.unwrap_or_default()
-            )));
-        }
-        let tip = call.max_priority_fee_per_gas.unwrap_or_default();
-        let gas_price = call.gas_price.or(call.max_fee_per_gas).unwrap_or(if tip == 0 {
-            0
-        } else {
-            tip.saturating_add(self.env.block_env.basefee.into())
-        });
-        let caller = call.from.unwrap_or_default();
-        let authorizations = call.authorization_list.clone().unwrap_or_default();
-        let mut tx = TxEnv {
-            caller,
-            gas_limit,
-            gas_price,
-            gas_priority_fee: fees.then_some(tip),
-            kind: call.to.unwrap_or(TxKind::Create),
-            value: call.value.unwrap_or_default(),
-            data: call.input.input().cloned().unwrap_or_default(),
-            nonce: call.nonce.unwrap_or_default(),
-            chain_id: Some(expected),
-            access_list: call.access_list.clone().unwrap_or_default(),
-            ..Default::default()
-        };
-        tx.set_signed_authorization(authorizations);
-        tx.derive_tx_type().map_err(|error| refuse(&format!("{error:?}")))?;
-        Ok(tx)
+/// What the EVM runs for a call, in the environment of its block.
+pub(crate) fn transaction(
+    env: &EvmEnv<OpSpecId>,
+    call: &TransactionRequest,
+    gas_limit: u64,
+) -> Result<TxEnv, CallError> {
+    let fees = call.max_fee_per_gas.is_some() || call.max_priority_fee_per_gas.is_some();
+    if fees && call.gas_price.is_some() {
+        return Err(refuse("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"));
     }
+    if call.blob_versioned_hashes.is_some() || call.max_fee_per_blob_gas.is_some() {
+        return Err(refuse("blob transactions do not exist on this chain"));
+    }
+    let expected = env.cfg_env.chain_id;
+    if call.chain_id.is_some_and(|id| id != expected) {
+        return Err(refuse(&format!(
+            "chainId does not match node's (have={}, want={expected})",
+            call.chain_id.unwrap_or_default()
+        )));
+    }
+    let tip = call.max_priority_fee_per_gas.unwrap_or_default();
+    let gas_price = call.gas_price.or(call.max_fee_per_gas).unwrap_or(if tip == 0 {
+        0
+    } else {
+        tip.saturating_add(env.block_env.basefee.into())
+    });
+    let caller = call.from.unwrap_or_default();
+    let authorizations = call.authorization_list.clone().unwrap_or_default();
+    let mut tx = TxEnv {
+        caller,
+        gas_limit,
+        gas_price,
+        gas_priority_fee: fees.then_some(tip),
+        kind: call.to.unwrap_or(TxKind::Create),
+        value: call.value.unwrap_or_default(),
+        data: call.input.input().cloned().unwrap_or_default(),
+        nonce: call.nonce.unwrap_or_default(),
+        chain_id: Some(expected),
+        access_list: call.access_list.clone().unwrap_or_default(),
+        ..Default::default()
+    };
+    tx.set_signed_authorization(authorizations);
+    tx.derive_tx_type().map_err(|error| refuse(&format!("{error:?}")))?;
+    Ok(tx)
 }
 
 /// Why a call could not be run.
@@ -190,7 +196,8 @@ pub(crate) fn output(outcome: Outcome) -> Result<alloy_primitives::Bytes, RpcErr
     }
 }
 
-fn halt_message(reason: &OpHaltReason) -> String {
+/// Why a call stopped.
+pub(crate) fn halt_message(reason: &OpHaltReason) -> String {
     match reason {
         OpHaltReason::Base(revm::context::result::HaltReason::OutOfGas(_)) => "out of gas".to_owned(),
         OpHaltReason::Base(reason) => reason.to_string(),
@@ -202,25 +209,36 @@ fn refuse(message: &str) -> CallError {
     CallError::Rpc(RpcError::InvalidParams(message.to_owned()))
 }
 
-/// Refusals in the words of geth, which clients match on.
 fn invalid(error: OpTransactionError, call: &TransactionRequest) -> CallError {
-    let OpTransactionError::Base(error) = error else {
-        return CallError::Rpc(RpcError::Execution(error.to_string()));
-    };
+    use InvalidTransaction::{CallGasCostMoreThanGasLimit, GasFloorMoreThanGasLimit};
+    let refused = RpcError::Execution(refusal(&error, call));
+    match error {
+        OpTransactionError::Base(CallGasCostMoreThanGasLimit { .. } | GasFloorMoreThanGasLimit { .. }) => {
+            CallError::IntrinsicGas(refused)
+        }
+        _ => CallError::Rpc(refused),
+    }
+}
+
+/// Refusals in the words of geth, which clients match on.
+pub(crate) fn refusal(error: &OpTransactionError, call: &TransactionRequest) -> String {
+    let OpTransactionError::Base(error) = error else { return error.to_string() };
     let from = call.from.unwrap_or_default();
-    let message = match &error {
+    match error {
         InvalidTransaction::CallGasCostMoreThanGasLimit { initial_gas, gas_limit } => {
-            return CallError::IntrinsicGas(RpcError::Execution(format!(
-                "intrinsic gas too low: have {gas_limit}, want {initial_gas}"
-            )));
+            format!("intrinsic gas too low: have {gas_limit}, want {initial_gas}")
         }
         InvalidTransaction::GasFloorMoreThanGasLimit { gas_floor, gas_limit } => {
-            return CallError::IntrinsicGas(RpcError::Execution(format!(
-                "insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}"
-            )));
+            format!("insufficient gas for floor data gas cost: have {gas_limit}, want {gas_floor}")
         }
         InvalidTransaction::LackOfFundForMaxFee { fee, balance } => {
             format!("insufficient funds for gas * price + value: address {from} have {balance} want {fee}")
+        }
+        InvalidTransaction::NonceTooLow { tx, state } => {
+            format!("nonce too low: address {from}, tx: {tx} state: {state}")
+        }
+        InvalidTransaction::NonceTooHigh { tx, state } => {
+            format!("nonce too high: address {from}, tx: {tx} state: {state}")
         }
         InvalidTransaction::GasPriceLessThanBasefee => "max fee per gas less than block base fee".to_owned(),
         InvalidTransaction::PriorityFeeGreaterThanMaxFee => {
@@ -228,6 +246,5 @@ fn invalid(error: OpTransactionError, call: &TransactionRequest) -> CallError {
         }
         InvalidTransaction::CreateInitCodeSizeLimit => "max initcode size exceeded".to_owned(),
         other => other.to_string(),
-    };
-    CallError::Rpc(RpcError::Execution(message))
+    }
 }

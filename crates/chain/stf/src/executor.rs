@@ -153,7 +153,7 @@ pub fn begin_block<E: Evm<DB: DatabaseCommit>>(evm: &mut E, parent: B256, beacon
 
 /// The receipt of a transaction. `nonce` is the sender's before it, which the receipt of a deposit carries, because a
 /// deposit has none of its own (Regolith, version 1 since Canyon).
-fn receipt(
+pub fn receipt(
     transaction: &Transaction,
     result: ExecutionResult<OpHaltReason>,
     cumulative_gas_used: u64,

@@ -25,7 +25,7 @@ pub struct ExecutedBlock {
 
 impl ExecutedBlock {
     /// Adds to the header what follows from executing, and hashes it.
-    pub(crate) fn seal(
+    pub fn seal(
         header: Header,
         roots: StateRoots,
         transactions: Vec<Transaction>,

@@ -14,7 +14,7 @@ use revm::{
 /// The state in the middle of a block: what the store says, under what the block's transactions did so far.
 ///
 /// Hash maps serve the lookups; nothing that leaves this type depends on their order.
-pub(crate) struct BlockState<R> {
+pub struct BlockState<R> {
     reader: R,
     accounts: AddressMap<Entry>,
     code: B256Map<Bytecode>,
@@ -37,7 +37,8 @@ struct Slot {
 }
 
 impl<R: StateReader> BlockState<R> {
-    pub(crate) fn new(reader: R) -> Self {
+    /// The state as the store has it.
+    pub fn new(reader: R) -> Self {
         Self { reader, accounts: Default::default(), code: Default::default(), new_code: BTreeMap::new() }
     }
 
@@ -53,24 +54,37 @@ impl<R: StateReader> BlockState<R> {
     }
 
     /// The nonce of an account at this point.
-    pub(crate) fn nonce(&mut self, address: Address) -> Result<u64, StateError> {
+    pub fn nonce(&mut self, address: Address) -> Result<u64, StateError> {
         Ok(self.entry(address)?.now.map_or(0, |account| account.nonce))
+    }
+
+    /// The store under it.
+    pub const fn reader_mut(&mut self) -> &mut R {
+        &mut self.reader
+    }
+
+    /// What was done so far, sorted.
+    pub fn changes(&self) -> StateChanges {
+        StateChanges { accounts: self.changed_accounts(), code: self.new_code.clone() }
     }
 
     /// What the block did, sorted.
     pub(crate) fn into_changes(self) -> StateChanges {
-        let changed = self.accounts.into_iter().filter_map(|(address, entry)| Some((address, entry.into_change()?)));
-        StateChanges { accounts: changed.collect(), code: self.new_code }
+        StateChanges { accounts: self.changed_accounts(), code: self.new_code }
+    }
+
+    fn changed_accounts(&self) -> BTreeMap<Address, AccountChange> {
+        self.accounts.iter().filter_map(|(address, entry)| Some((*address, entry.change()?))).collect()
     }
 }
 
 impl Entry {
-    fn into_change(self) -> Option<AccountChange> {
+    fn change(&self) -> Option<AccountChange> {
         // Where there was no account there are no slots to wipe.
         let storage_wiped = self.wiped && self.before.is_some();
         let differs = |slot: &Slot| if self.wiped { !slot.now.is_zero() } else { slot.now != slot.before };
-        let slots = self.slots.into_iter().filter(|(_, slot)| differs(slot));
-        let storage: BTreeMap<B256, U256> = slots.map(|(key, slot)| (key.into(), slot.now)).collect();
+        let slots = self.slots.iter().filter(|(_, slot)| differs(slot));
+        let storage: BTreeMap<B256, U256> = slots.map(|(key, slot)| ((*key).into(), slot.now)).collect();
         let changed = self.now != self.before || storage_wiped || !storage.is_empty();
         changed.then_some(AccountChange { account: self.now, storage_wiped, storage })
     }

@@ -62,6 +62,11 @@ impl StateView {
         self.read(Versioned::Accounts, &Key::account(address), codec::account)
     }
 
+    /// The roots that `changes` lead to, in a block that is never committed: nothing of it is kept for that.
+    pub fn hypothetical_roots(&self, changes: &StateChanges) -> Result<StateRoots, StateError> {
+        Ok(Prepared::new(self, changes)?.roots())
+    }
+
     /// Reads a versioned value as of this block.
     ///
     /// First the newest value. If the chain has not moved past the block by then, that is the answer. Otherwise the first

@@ -5,6 +5,7 @@ mod history;
 mod l1;
 mod load;
 mod rpc;
+mod rpc_conformance;
 mod rpc_rules;
 mod rpc_trace;
 mod submissions;

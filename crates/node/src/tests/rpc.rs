@@ -36,11 +36,20 @@ impl Served {
         Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
     }
 
-    /// The answer to any body.
-    pub(super) async fn post(&self, body: &Value) -> Value {
-        let response = self.http.post(&self.url).header("content-type", "application/json").body(body.to_string());
-        let text = response.send().await.unwrap().text().await.unwrap();
-        serde_json::from_str(&text).unwrap()
+    /// The JSON that comes for this body.
+    pub(super) async fn post(&self, body: &str) -> Value {
+        serde_json::from_str(&self.post_text(body).await).unwrap()
+    }
+
+    /// What comes for this body.
+    pub(super) async fn post_text(&self, body: &str) -> String {
+        let response = self.http.post(&self.url).header("content-type", "application/json").body(body.to_owned());
+        response.send().await.unwrap().text().await.unwrap()
+    }
+
+    /// The same server over WebSocket.
+    pub(super) fn ws_url(&self) -> String {
+        format!("ws://{}", self.server.address())
     }
 
     /// The text at a path, such as `/metrics`.
@@ -50,14 +59,16 @@ impl Served {
 
     /// The result of a call, which must not be an error.
     pub(super) async fn ask(&self, method: &str, params: Value) -> Value {
-        let answer = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).await;
+        let answer =
+            self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()).await;
         assert!(answer.get("error").is_none(), "{method}: {answer}");
         answer["result"].clone()
     }
 
     /// Code and message of a call that must fail.
     pub(super) async fn fail(&self, method: &str, params: Value) -> (i64, String, Value) {
-        let answer = self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params})).await;
+        let answer =
+            self.post(&json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string()).await;
         let error = answer.get("error").unwrap_or_else(|| panic!("{method} did not fail: {answer}"));
         (error["code"].as_i64().unwrap(), error["message"].as_str().unwrap().to_owned(), error["data"].clone())
     }
@@ -166,8 +177,8 @@ async fn mistakes_have_the_right_codes() {
 
     let calls: Vec<Value> =
         (0..201).map(|id| json!({"jsonrpc": "2.0", "id": id, "method": "eth_chainId", "params": []})).collect();
-    assert_eq!(node.post(&json!(calls)).await["error"]["code"], -32010);
-    assert_eq!(node.post(&json!(calls[..200])).await.as_array().unwrap().len(), 200);
+    assert_eq!(node.post(&json!(calls).to_string()).await["error"]["code"], -32010);
+    assert_eq!(node.post(&json!(calls[..200]).to_string()).await.as_array().unwrap().len(), 200);
     // The server may hang up before all of the body was sent; in no case it is read.
     let huge = "x".repeat(6 << 20);
     let response = node.http.post(&node.url).header("content-type", "application/json").body(huge).send().await;
@@ -216,8 +227,7 @@ async fn an_operator_sees_where_the_node_stands() {
 async fn subscribers_over_websocket_see_blocks_and_transactions() {
     use alloy::providers::{Provider as _, ProviderBuilder, WsConnect};
     let node = Served::start().await;
-    let url = format!("ws://{}", node.server.address());
-    let provider = ProviderBuilder::new().connect_ws(WsConnect::new(url)).await.unwrap();
+    let provider = ProviderBuilder::new().connect_ws(WsConnect::new(node.ws_url())).await.unwrap();
     assert_eq!(provider.get_chain_id().await.unwrap(), 20300);
     let mut heads = provider.subscribe_blocks().await.unwrap();
     let mut pending = provider.subscribe_pending_transactions().await.unwrap();

@@ -55,7 +55,7 @@ async fn ranges_have_bounds() {
     assert_eq!(history["baseFeePerGas"][2], next);
     let history = node.ask("eth_feeHistory", json!(["0x400", "0x1", []])).await;
     assert_eq!((&history["oldestBlock"], history["gasUsedRatio"].as_array().unwrap().len()), (&json!("0x0"), 2));
-    assert_eq!(node.fail("eth_feeHistory", json!(["0x1", "0x9", []])).await.0, -32001);
+    assert_eq!(node.fail("eth_feeHistory", json!(["0x1", "0x9", []])).await.0, -32000);
     for percentiles in [json!([-1.0]), json!([101.0]), json!([50.0, 10.0])] {
         assert_eq!(node.fail("eth_feeHistory", json!(["0x1", "latest", percentiles])).await.0, -32602);
     }

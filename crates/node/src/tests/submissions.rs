@@ -15,7 +15,7 @@ async fn a_batch_of_transactions_is_answered_in_order() {
     // The first two nonces are used already.
     let raw: Vec<_> = (2..5).map(|nonce| node.actor.signed_transfer(nonce)).collect();
     let batch = json!([send(7, &raw[2]), send(8, &Bytes::new()), send(9, &raw[0]), send(3, &raw[1]), send(1, &raw[1])]);
-    let answers = node.post(&batch).await;
+    let answers = node.post(&batch.to_string()).await;
     let ids: Vec<_> = answers.as_array().unwrap().iter().map(|answer| answer["id"].as_u64().unwrap()).collect();
     assert_eq!(ids, [7, 8, 9, 3, 1]);
     for (answer, raw) in [(0, &raw[2]), (2, &raw[0]), (3, &raw[1])] {
@@ -27,11 +27,11 @@ async fn a_batch_of_transactions_is_answered_in_order() {
 
     // A batch with anything else in it is answered as well.
     let mixed = json!([send(1, &raw[0]), {"jsonrpc": "2.0", "id": 2, "method": "eth_chainId", "params": []}, 5]);
-    let answers = node.post(&mixed).await;
+    let answers = node.post(&mixed.to_string()).await;
     assert_eq!(answers[0]["error"]["message"], "already known");
     assert_eq!((&answers[1]["id"], &answers[1]["result"]), (&json!(2), &json!("0x4f4c")));
     assert_eq!(answers[2]["error"]["code"], -32600);
-    assert_eq!(node.post(&json!([])).await["error"]["code"], -32600);
+    assert_eq!(node.post("[]").await["error"]["code"], -32600);
 
     let block = node.actor.produce().await;
     let block = node.ask("eth_getBlockByNumber", json!([format!("{:#x}", block.number), false])).await;

@@ -2,6 +2,7 @@
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{B256, U64};
+use alloy_rpc_types_eth::Index;
 use jsonrpsee::proc_macros::rpc;
 use op_alloy_rpc_types::OpTransactionReceipt;
 
@@ -38,6 +39,12 @@ pub trait EthBlocks {
     /// Number of uncles: always 0.
     #[method(name = "getUncleCountByBlockHash", blocking)]
     fn uncles_by_hash(&self, hash: B256) -> Result<Option<U64>, RpcError>;
+    /// An uncle: always `null`.
+    #[method(name = "getUncleByBlockNumberAndIndex")]
+    fn uncle_by_number(&self, block: BlockNumberOrTag, index: Index) -> Result<Option<RpcBlock>, RpcError>;
+    /// An uncle: always `null`.
+    #[method(name = "getUncleByBlockHashAndIndex")]
+    fn uncle_by_hash(&self, hash: B256, index: Index) -> Result<Option<RpcBlock>, RpcError>;
 }
 
 impl EthBlocksServer for Context {
@@ -71,5 +78,13 @@ impl EthBlocksServer for Context {
 
     fn uncles_by_hash(&self, hash: B256) -> Result<Option<U64>, RpcError> {
         Ok(self.block(hash.into())?.map(|_| U64::ZERO))
+    }
+
+    fn uncle_by_number(&self, _block: BlockNumberOrTag, _index: Index) -> Result<Option<RpcBlock>, RpcError> {
+        Ok(None)
+    }
+
+    fn uncle_by_hash(&self, _hash: B256, _index: Index) -> Result<Option<RpcBlock>, RpcError> {
+        Ok(None)
     }
 }

@@ -2,7 +2,11 @@
 
 use alloy_eips::BlockId;
 use alloy_primitives::{Bytes, TxKind, U64, U256};
-use alloy_rpc_types_eth::{AccessList, AccessListResult, BlockOverrides, TransactionRequest, state::StateOverride};
+use alloy_rpc_types_eth::{
+    AccessList, AccessListResult, BlockOverrides, TransactionRequest,
+    simulate::{SimulatePayload, SimulatedBlock},
+    state::StateOverride,
+};
 use jsonrpsee::proc_macros::rpc;
 use openledger_evm::OpHaltReason;
 use revm::context::result::{ExecutionResult, HaltReason};
@@ -11,7 +15,9 @@ use revm_inspectors::access_list::AccessListInspector;
 use crate::{
     RpcError,
     context::Context,
+    convert::RpcBlock,
     simulate::{CallError, Outcome, Simulation, output},
+    simulate_v1::simulate,
 };
 
 /// Gas of a transfer that runs no code.
@@ -51,6 +57,13 @@ pub trait EthCall {
         block: Option<BlockId>,
         state: Option<StateOverride>,
     ) -> Result<AccessListResult, RpcError>;
+    /// Runs calls in blocks that could follow a block, and answers these blocks.
+    #[method(name = "simulateV1", blocking)]
+    fn simulate_v1(
+        &self,
+        payload: SimulatePayload,
+        block: Option<BlockId>,
+    ) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError>;
 }
 
 impl EthCallServer for Context {
@@ -99,6 +112,19 @@ impl EthCallServer for Context {
             call.access_list = Some(access_list);
         }
         Err(RpcError::Execution("what the call reaches changes with every list that is announced".to_owned()))
+    }
+
+    fn simulate_v1(
+        &self,
+        payload: SimulatePayload,
+        block: Option<BlockId>,
+    ) -> Result<Vec<SimulatedBlock<RpcBlock>>, RpcError> {
+        // The codes of this method have no place for the one that other methods answer.
+        let base = self.existing(block).map_err(|error| match error {
+            RpcError::BlockNotFound(_) => RpcError::Execution(error.to_string()),
+            error => error,
+        })?;
+        simulate(self, payload, base)
     }
 }
 

@@ -21,6 +21,9 @@ pub trait EthFees {
     /// Price for a legacy transaction in the next block, in wei per gas.
     #[method(name = "gasPrice", blocking)]
     fn gas_price(&self) -> Result<U256, RpcError>;
+    /// Base fee of the next block, in wei per gas.
+    #[method(name = "baseFee", blocking)]
+    fn base_fee(&self) -> Result<U256, RpcError>;
     /// Suggested priority fee, in wei per gas.
     #[method(name = "maxPriorityFeePerGas", blocking)]
     fn tip(&self) -> Result<U256, RpcError>;
@@ -43,6 +46,10 @@ impl EthFeesServer for Context {
         Ok(U256::from(self.chain.next_base_fee(&latest.block.header)) + U256::from(suggest_tip(&latest)))
     }
 
+    fn base_fee(&self) -> Result<U256, RpcError> {
+        Ok(U256::from(self.chain.next_base_fee(&self.latest()?.block.header)))
+    }
+
     fn tip(&self) -> Result<U256, RpcError> {
         Ok(U256::from(suggest_tip(&*self.latest()?)))
     }
@@ -58,14 +65,14 @@ impl EthFeesServer for Context {
         percentiles: Option<Vec<f64>>,
     ) -> Result<FeeHistory, RpcError> {
         let percentiles = checked(percentiles)?;
-        let newest = self.existing(Some(newest.into()))?;
-        let count = count.to::<u64>().min(MAX_HISTORY).min(newest + 1);
-        if count == 0 {
-            return Ok(FeeHistory { oldest_block: 0, ..Default::default() });
+        let (newest, head) = (self.tag(newest), self.chain.heads().latest.number);
+        if newest > head {
+            return Err(RpcError::Execution(format!("request beyond head block: requested {newest}, head {head}")));
         }
+        let count = count.to::<u64>().min(MAX_HISTORY).min(newest + 1);
         let oldest = newest + 1 - count;
-
-        let mut history = FeeHistory { oldest_block: oldest, ..Default::default() };
+        // No blocks begin nowhere, as in geth.
+        let mut history = FeeHistory { oldest_block: if count == 0 { 0 } else { oldest }, ..Default::default() };
         let mut rewards = Vec::new();
         for number in oldest..=newest {
             let (header, _) = self.chain.header(number)?.ok_or_else(|| RpcError::BlockNotFound(number.to_string()))?;
@@ -77,11 +84,10 @@ impl EthFeesServer for Context {
                 let block = self.chain.block(number)?.ok_or_else(|| RpcError::BlockNotFound(number.to_string()))?;
                 rewards.push(tips_at(&block, percentiles));
             }
-            if number == newest {
-                history.base_fee_per_gas.push(self.chain.next_base_fee(&header).into());
-                history.base_fee_per_blob_gas.push(1);
-            }
         }
+        let (header, _) = self.chain.header(newest)?.ok_or_else(|| RpcError::BlockNotFound(newest.to_string()))?;
+        history.base_fee_per_gas.push(self.chain.next_base_fee(&header).into());
+        history.base_fee_per_blob_gas.push(1);
         history.reward = percentiles.map(|_| rewards);
         Ok(history)
     }

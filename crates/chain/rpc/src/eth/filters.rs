@@ -13,7 +13,7 @@ use parking_lot::Mutex;
 use serde::Serialize;
 use tokio::sync::broadcast::{self, error::TryRecvError};
 
-use crate::{RpcError, context::Context};
+use crate::{RpcError, context::Context, eth::logs::checked};
 
 /// A filter that nobody polls for this long is dropped, as in geth.
 const LIFETIME: Duration = Duration::from_secs(300);
@@ -97,6 +97,12 @@ impl Filters {
 
 impl EthFiltersServer for Filters {
     fn new_filter(&self, filter: Filter) -> Result<U128, RpcError> {
+        checked(&filter)?;
+        if let FilterBlockOption::Range { from_block: Some(from), to_block: Some(to) } = filter.block_option
+            && self.context.tag(from) > self.context.tag(to)
+        {
+            return Err(RpcError::InvalidParams("invalid block range: fromBlock is after toBlock".to_owned()));
+        }
         let next = match filter.block_option {
             FilterBlockOption::Range { from_block: Some(from), .. } => self.context.tag(from).max(self.next_block()),
             _ => self.next_block(),

@@ -5,6 +5,9 @@ use jsonrpsee::proc_macros::rpc;
 
 use crate::{RpcError, context::Context, convert};
 
+/// Most addresses, and most topics at one position, in a filter, as in geth.
+const MAX_ALTERNATIVES: usize = 1000;
+
 /// Logs.
 #[rpc(server, namespace = "eth")]
 pub trait EthLogs {
@@ -15,8 +18,26 @@ pub trait EthLogs {
 
 impl EthLogsServer for Context {
     fn logs(&self, filter: Filter) -> Result<Vec<Log>, RpcError> {
+        checked(&filter)?;
+        let latest = self.chain.heads().latest.number;
+        if let FilterBlockOption::Range { from_block, to_block } = filter.block_option
+            && [from_block, to_block].into_iter().flatten().any(|block| self.tag(block) > latest)
+        {
+            return Err(RpcError::InvalidParams(format!("block range extends beyond current head block {latest}")));
+        }
         self.matching_logs(&filter)
     }
+}
+
+/// Refuses filters that cost too much to compare with.
+pub(crate) fn checked(filter: &Filter) -> Result<(), RpcError> {
+    let most = filter.topics.iter().map(|topic| topic.len()).chain([filter.address.len()]).max().unwrap_or_default();
+    if most > MAX_ALTERNATIVES {
+        return Err(RpcError::InvalidParams(format!(
+            "exceed max addresses or topics per search position: {most} are given, at most {MAX_ALTERNATIVES} are compared"
+        )));
+    }
+    Ok(())
 }
 
 impl Context {

@@ -3,8 +3,48 @@
 use alloy_primitives::{B256, Bytes, U64, keccak256};
 use alloy_rpc_types_eth::SyncStatus;
 use jsonrpsee::proc_macros::rpc;
+use serde::Serialize;
 
 use crate::{RpcError, context::Context};
+
+/// Which blocks the node can be asked about: all of them, but for their states.
+#[derive(Debug, Clone, Copy, Serialize)]
+pub struct Capabilities {
+    /// The newest block.
+    head: Head,
+    /// Accounts, storage and calls.
+    state: Available,
+    /// Transactions by hash.
+    tx: Available,
+    /// Logs.
+    logs: Available,
+    /// Receipts.
+    receipts: Available,
+    /// Blocks.
+    blocks: Available,
+    /// Merkle proofs.
+    stateproofs: Available,
+}
+
+#[derive(Debug, Clone, Copy, Serialize)]
+struct Head {
+    number: U64,
+    hash: B256,
+}
+
+/// From which block on something is there.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Available {
+    disabled: bool,
+    oldest_block: U64,
+}
+
+impl Available {
+    fn since(block: u64) -> Self {
+        Self { disabled: false, oldest_block: U64::from(block) }
+    }
+}
 
 /// Which chain this is.
 #[rpc(server, namespace = "eth")]
@@ -15,6 +55,9 @@ pub trait EthNode {
     /// Always `false`: every block this node knows is executed.
     #[method(name = "syncing")]
     fn syncing(&self) -> Result<SyncStatus, RpcError>;
+    /// Which blocks can be asked about.
+    #[method(name = "capabilities")]
+    fn capabilities(&self) -> Result<Capabilities, RpcError>;
     /// Always `false`: blocks are not mined.
     #[method(name = "mining")]
     fn mining(&self) -> Result<bool, RpcError>;
@@ -30,6 +73,14 @@ impl EthNodeServer for Context {
 
     fn syncing(&self) -> Result<SyncStatus, RpcError> {
         Ok(SyncStatus::None)
+    }
+
+    fn capabilities(&self) -> Result<Capabilities, RpcError> {
+        let latest = self.chain.heads().latest;
+        let (always, kept) = (Available::since(0), Available::since(self.chain.oldest_state()));
+        let head = Head { number: U64::from(latest.number), hash: latest.hash };
+        let (tx, logs, receipts, blocks) = (always, always, always, always);
+        Ok(Capabilities { head, state: kept, tx, logs, receipts, blocks, stateproofs: kept })
     }
 
     fn mining(&self) -> Result<bool, RpcError> {
