@@ -62,6 +62,17 @@ pub(crate) enum Command {
     ///       --rollup-config ./chain/rollup.json --l1-rpc http://127.0.0.1:8545
     #[command(verbatim_doc_comment)]
     Verifier(NodeArgs),
+    /// Serve the chain to wallets and tools: a verifier that has the newest blocks too, and forwards transactions
+    ///
+    /// L1 decides what the chain is, as for a verifier. Blocks that L1 does not hold yet come from the node at --unsafe-rpc; each is
+    /// executed, and taken only with the hash that comes out. If L1 prescribes others, they give way. Any node of the chain will do
+    /// as a source, another `openledger node` as well. Without the two URLs this is `openledger verifier`.
+    ///
+    /// Example:
+    ///   openledger node --datadir ./node --genesis ./chain/genesis.json --rollup-config ./chain/rollup.json \
+    ///       --l1-rpc http://127.0.0.1:8545 --unsafe-rpc http://127.0.0.1:9545 --sequencer-http http://127.0.0.1:9545
+    #[command(verbatim_doc_comment)]
+    Node(ReplicaArgs),
     /// Write a genesis into a data directory, and say its hash and state root
     ///
     /// Nodes do this by themselves at their first start. Use it to see what a genesis.json of your own makes: its `alloc` may hold
@@ -182,7 +193,7 @@ pub(crate) struct NodeArgs {
     /// Address on which to serve JSON-RPC; 0.0.0.0 opens it to the network
     #[arg(long, env = "OPENLEDGER_HTTP_ADDR", default_value = "127.0.0.1", value_name = "IP")]
     pub(crate) http_addr: IpAddr,
-    /// Port of JSON-RPC over HTTP and WebSocket, with GET /health and GET /metrics [default: 9545 sequencer, 9546 verifier]
+    /// Port of JSON-RPC over HTTP and WebSocket, with GET /health and GET /metrics [default: 9545 sequencer, 9546 others]
     #[arg(long, env = "OPENLEDGER_HTTP_PORT", value_name = "PORT")]
     pub(crate) http_port: Option<u16>,
     /// How many blocks below the newest keep their state: a number, or `archive` for all of them. Older states cannot be read,
@@ -229,6 +240,19 @@ impl NodeArgs {
     pub(crate) fn socket(&self, default_port: u16) -> SocketAddr {
         SocketAddr::new(self.http_addr, self.http_port.unwrap_or(default_port))
     }
+}
+
+/// What a replica can have besides.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ReplicaArgs {
+    #[command(flatten)]
+    pub(crate) node: NodeArgs,
+    /// JSON-RPC of a node whose newest blocks are taken before L1 holds them; it must serve debug_getRawBlock
+    #[arg(long, env = "OPENLEDGER_UNSAFE_RPC", value_name = "URL")]
+    pub(crate) unsafe_rpc: Option<String>,
+    /// JSON-RPC of the sequencer: eth_sendRawTransaction is forwarded there, and refused without
+    #[arg(long, env = "OPENLEDGER_SEQUENCER_HTTP", value_name = "URL")]
+    pub(crate) sequencer_http: Option<String>,
 }
 
 /// What a sequencer needs besides.

@@ -4,26 +4,29 @@ use std::path::Path;
 
 use anyhow::{Context as _, Result};
 use clap::CommandFactory as _;
-use openledger_node::{Node, NodeConfig, Role, SequencerConfig};
+use openledger_node::{Node, NodeConfig, ReplicaConfig, Role, SequencerConfig};
 use openledger_primitives::RollupConfig;
 use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
-    args::{Cli, Command, NodeArgs, SequencerArgs},
+    args::{Cli, Command, NodeArgs, ReplicaArgs, SequencerArgs},
     db, keys,
 };
 
 /// Port of a sequencer's RPC when none is given.
 const SEQUENCER_PORT: u16 = 9545;
-/// Port of a verifier's RPC when none is given.
-const VERIFIER_PORT: u16 = 9546;
+/// Port of any other node's RPC when none is given.
+const REPLICA_PORT: u16 = 9546;
 
 /// Runs a command to its end.
 pub(crate) async fn run(command: Command) -> Result<()> {
     match command {
         Command::Sequencer(args) => sequencer(&args).await,
-        Command::Verifier(args) => serve(node_config(&args, VERIFIER_PORT, Role::Verifier)?).await,
+        Command::Verifier(args) => replica(&args, ReplicaConfig::default()).await,
+        Command::Node(ReplicaArgs { node, unsafe_rpc, sequencer_http }) => {
+            replica(&node, ReplicaConfig { unsafe_rpc, sequencer_http }).await
+        }
         Command::Init(args) => db::init(&args),
         Command::Db(args) => db::run(&args),
         Command::Completions { shell } => {
@@ -38,6 +41,10 @@ pub(crate) async fn run(command: Command) -> Result<()> {
             Ok(openledger_bench::bench(args, funder).await?)
         }
     }
+}
+
+async fn replica(args: &NodeArgs, config: ReplicaConfig) -> Result<()> {
+    serve(node_config(args, REPLICA_PORT, Role::Replica(config))?).await
 }
 
 async fn sequencer(args: &SequencerArgs) -> Result<()> {

@@ -14,7 +14,7 @@ use openledger_storage::StorageError;
 use openledger_txpool::{PoolTransaction, SenderContent};
 use tokio::sync::broadcast;
 
-use crate::{Chain, NodeError, l1::L1Status, phases::Phase};
+use crate::{Chain, NodeError, l1::L1Status, phases::Phase, upstream::Upstream};
 
 /// Chain and L1 status together answer everything.
 pub(crate) struct NodeApi {
@@ -22,6 +22,8 @@ pub(crate) struct NodeApi {
     pub(crate) status: Arc<L1Status>,
     /// Whether transactions sent here reach a block: only a sequencer's do.
     pub(crate) is_sequencer: bool,
+    /// Where they are forwarded to instead.
+    pub(crate) forward: Option<Upstream>,
 }
 
 impl NodeApi {
@@ -109,6 +111,15 @@ impl ChainApi for NodeApi {
     fn submit_all(&self, raw: Vec<Bytes>) -> Vec<Result<B256, RpcError>> {
         if self.is_sequencer {
             return self.chain.submit_all(raw);
+        }
+        if let Some(upstream) = &self.forward {
+            let answers = tokio::runtime::Handle::current().block_on(upstream.forward(&raw));
+            let accepted = raw.into_iter().zip(&answers).filter(|(_, answer)| answer.is_ok()).map(|(raw, _)| raw);
+            // Kept here as well, so that it is seen as pending; the sequencer's answer is what counts.
+            for refused in self.chain.submit_all(accepted.collect()).into_iter().filter_map(Result::err) {
+                tracing::debug!(%refused, "a transaction that the sequencer took is not pending here");
+            }
+            return answers;
         }
         let reason = "this node verifies and does not produce blocks: send the transaction to the sequencer's RPC";
         vec![Err(RpcError::Unsupported(reason.to_owned())); raw.len()]

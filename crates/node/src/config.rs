@@ -32,8 +32,17 @@ pub struct NodeConfig {
 pub enum Role {
     /// Produces blocks, posts batches, proposes outputs.
     Sequencer(SequencerConfig),
-    /// Checks the sequencer's claims.
-    Verifier,
+    /// Follows the chain and checks the sequencer's claims.
+    Replica(ReplicaConfig),
+}
+
+/// Where a replica gets what L1 does not hold. Without any of it, it is a verifier that knows L1 only.
+#[derive(Debug, Clone, Default)]
+pub struct ReplicaConfig {
+    /// JSON-RPC of a node whose unsafe blocks are taken, once they are executed.
+    pub unsafe_rpc: Option<String>,
+    /// JSON-RPC of the sequencer, which transactions are forwarded to.
+    pub sequencer_http: Option<String>,
 }
 
 /// What a sequencer needs besides.

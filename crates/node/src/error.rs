@@ -84,6 +84,22 @@ pub enum NodeError {
         /// Batcher of the system configuration.
         expected: Address,
     },
+    /// Another node that this one follows, or forwards to, does not answer as it should. (temporary)
+    #[error("the node at {node} is no help: {reason}; see that it runs and that its URL is right")]
+    Upstream {
+        /// Scheme, host and port.
+        node: String,
+        /// What happened.
+        reason: String,
+    },
+    /// The source of unsafe blocks offers one that cannot be taken. (temporary: it may offer another)
+    #[error("block {number} of the source of unsafe blocks is not taken: {reason}")]
+    UnsafeBlock {
+        /// Its number.
+        number: u64,
+        /// Why.
+        reason: String,
+    },
     /// Derivation cannot go on.
     #[error("derivation: {0}")]
     Derivation(#[from] DerivationError),
@@ -108,6 +124,8 @@ impl NodeError {
         match self {
             Self::Transaction(_)
             | Self::Unwound(_)
+            | Self::Upstream { .. }
+            | Self::UnsafeBlock { .. }
             | Self::Storage(StorageError::Unwound { .. } | StorageError::UnknownBlock(_)) => Severity::Temporary,
             Self::L1(error) => error.severity(),
             Self::Derivation(error) => error.severity(),

@@ -17,9 +17,10 @@ mod records;
 mod retry;
 #[cfg(test)]
 mod tests;
+mod upstream;
 
 pub use chain::{Chain, WriteError};
-pub use config::{NodeConfig, Role, SequencerConfig};
+pub use config::{NodeConfig, ReplicaConfig, Role, SequencerConfig};
 pub use error::NodeError;
 pub use maintenance::{Initialised, init, open_database};
 pub use node::Node;

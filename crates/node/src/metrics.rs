@@ -16,6 +16,8 @@ pub(crate) struct Metrics {
     pub(crate) block_delay_ms: AtomicU64,
     /// Blocks derived from L1 that were not known before.
     pub(crate) blocks_derived: AtomicU64,
+    /// Unsafe blocks taken over from another node.
+    pub(crate) blocks_followed: AtomicU64,
     /// Blocks removed from the canonical chain.
     pub(crate) blocks_unwound: AtomicU64,
     /// Derivations that started over.
@@ -43,6 +45,7 @@ impl Metrics {
         let counters = [
             ("blocks_built_total", "Blocks built by this sequencer", &self.blocks_built),
             ("blocks_derived_total", "Blocks derived from L1 that were new", &self.blocks_derived),
+            ("blocks_followed_total", "Unsafe blocks taken over from another node", &self.blocks_followed),
             ("blocks_unwound_total", "Blocks removed from the canonical chain", &self.blocks_unwound),
             ("derivation_resets_total", "Times that derivation started over", &self.resets),
             ("l1_errors_total", "Requests to L1 that failed", &self.l1_errors),

@@ -14,18 +14,21 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Chain, NodeConfig, NodeError, Role,
+    Chain, NodeConfig, NodeError, ReplicaConfig, Role,
     api::NodeApi,
     driver::{
-        batcher::BatcherDriver, derivation::DerivationDriver, outputs::OutputChecker, proposer::Proposer,
+        batcher::BatcherDriver, derivation::DerivationDriver, follower::Follower, outputs::OutputChecker, proposer::Proposer,
         pruner::Pruner, sequencer::Sequencer,
     },
     l1::{self, L1Status},
     l1_services::{Inbox, Oracle},
+    upstream::Upstream,
 };
 
 /// How often L1 is asked whether there is something new.
 const L1_INTERVAL: Duration = Duration::from_millis(500);
+/// How often another node is asked for a new unsafe block.
+const UNSAFE_INTERVAL: Duration = Duration::from_millis(200);
 /// What the transaction manager is told about the pace of L1: it offers a transaction at a higher price after a few of these.
 const L1_BLOCK_TIME: Duration = Duration::from_secs(2);
 /// How long tasks may take to finish what they are doing when the node stops.
@@ -48,7 +51,7 @@ impl Node {
         let config_url = config.l1_rpc;
         let corrupt_at = match &config.role {
             Role::Sequencer(sequencer) => sequencer.corrupt_state_at,
-            Role::Verifier => None,
+            Role::Replica(_) => None,
         };
         let opened = (config.datadir.clone(), rollup.clone());
         let chain = crate::blocking(move || Chain::open(&opened.0, &config.genesis, opened.1, corrupt_at)).await?;
@@ -56,7 +59,13 @@ impl Node {
         let l1 = Arc::new(connect(&config_url, &rollup).await?);
         let status = Arc::new(L1Status::default());
         let is_sequencer = matches!(config.role, Role::Sequencer(_));
-        let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer };
+        let replica = match &config.role {
+            Role::Sequencer(_) => ReplicaConfig::default(),
+            Role::Replica(replica) => replica.clone(),
+        };
+        let upstream = |url: Option<String>| url.map(|url| Upstream::new(&url)).transpose();
+        let (source, forward) = (upstream(replica.unsafe_rpc)?, upstream(replica.sequencer_http)?);
+        let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer, forward };
         let rpc = RpcServer::start(config.rpc_address, Arc::new(api), Limits::default())
             .await
             .map_err(|source| NodeError::Rpc { address: config.rpc_address, source })?;
@@ -80,7 +89,11 @@ impl Node {
         let oracle =
             |manager| Arc::new(Oracle { client: (*l1).clone(), address: rollup.output_oracle_address, manager });
         match config.role {
-            Role::Verifier => {
+            Role::Replica(_) => {
+                if let Some(source) = source {
+                    let (follower, stop) = (Follower::new(chain.clone(), source), node.stop.clone());
+                    node.spawn("unsafe blocks", async move { follower.run(UNSAFE_INTERVAL, &stop).await });
+                }
                 let checker = OutputChecker::new(chain, oracle(None), status);
                 let stop = node.stop.clone();
                 node.spawn("output checker", async move { checker.run(L1_INTERVAL * 4, &stop).await });

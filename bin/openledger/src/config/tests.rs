@@ -123,7 +123,7 @@ fn keys_in_urls_are_not_shown() {
 #[test]
 fn the_example_files_are_complete() {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
-    for name in ["sequencer", "verifier"] {
+    for name in ["sequencer", "verifier", "node"] {
         let text = std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap();
         parsed(&text, &[name]).unwrap();
         // `#key = value` is an option that is off; `# text` is a comment.

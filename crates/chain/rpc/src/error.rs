@@ -63,6 +63,9 @@ pub enum RpcError {
     /// The node does not serve this (code -32004), and why.
     #[error("{0}")]
     Unsupported(String),
+    /// Another node that this one needs for the answer is away (code -32002), and which.
+    #[error("{0}")]
+    Unavailable(String),
     /// The node itself failed; the operator's log has the details (code -32603).
     #[error("internal error: {0}")]
     Internal(String),
@@ -110,6 +113,7 @@ impl RpcError {
             Self::NonceGap { .. } => 6,
             Self::LimitExceeded(_) => -32005,
             Self::Unsupported(_) => -32004,
+            Self::Unavailable(_) => -32002,
             Self::Internal(_) => -32603,
         }
     }

@@ -5,10 +5,10 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, U256, address};
+use alloy_eips::{BlockNumHash, Encodable2718 as _};
+use alloy_primitives::{Address, B64, U256, address};
 use openledger_builder::{BuildLimits, fill_block};
-use openledger_primitives::{BlockAttributes, L2BlockRef};
+use openledger_primitives::{Block, BlockAttributes, L2BlockRef};
 use openledger_rpc::{BlockInfo, ChainEvent};
 use openledger_stf::{
     BlockExecutor, ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, decode_transaction,
@@ -83,6 +83,33 @@ impl Chain {
     /// Executes derived attributes on the newest block and adds the result.
     pub fn execute(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<L2BlockRef, WriteError> {
         let _writing = self.writer.lock();
+        let executed = self.executed(parent, attributes)?;
+        Metrics::count(&self.metrics.blocks_derived);
+        self.commit(executed)
+    }
+
+    /// Executes a block that another node made, and adds it if it comes out as it claims to be.
+    pub fn import(&self, parent: &L2BlockRef, block: &Block) -> Result<L2BlockRef, WriteError> {
+        let invalid = |reason: &str| WriteError::Invalid(reason.to_owned());
+        let claimed = block.header.hash_slow();
+        // What it says about L1 is not checked here, only that the rest of the node can read it.
+        let reference = openledger_batch::l2_block_ref(&self.config, claimed, block)
+            .map_err(|error| WriteError::Invalid(error.to_string()))?;
+        if reference.timestamp != parent.timestamp + self.config.block_time {
+            return Err(invalid("its time is not one block time after its parent's"));
+        }
+        let attributes = attributes_of(block).ok_or_else(|| invalid("its extra data is not that of this chain"))?;
+        let _writing = self.writer.lock();
+        let executed = self.executed(parent, &attributes)?;
+        if executed.hash != claimed {
+            let hash = executed.hash;
+            return Err(WriteError::Invalid(format!("it claims the hash {claimed}, executing it gives {hash}")));
+        }
+        Metrics::count(&self.metrics.blocks_followed);
+        self.commit(executed)
+    }
+
+    fn executed(&self, parent: &L2BlockRef, attributes: &BlockAttributes) -> Result<ExecutedBlock, WriteError> {
         let (header, state) = self.on_top_of(parent)?;
         // Signatures are recovered on all cores; what is wrong with one counts when its turn comes.
         let recover = |bytes| self.metrics.phases.time(Phase::Recover, || decode_transaction(bytes));
@@ -94,9 +121,7 @@ impl Chain {
             }
             Ok(executor)
         });
-        let executed = self.finish(executor.map_err(invalid_or_node)?, &state)?;
-        Metrics::count(&self.metrics.blocks_derived);
-        self.commit(executed)
+        self.finish(executor.map_err(invalid_or_node)?, &state)
     }
 
     fn finish(&self, executor: BlockExecutor<&StateView>, state: &StateView) -> Result<ExecutedBlock, WriteError> {
@@ -106,6 +131,17 @@ impl Chain {
     /// Takes off the blocks above `target`; their transactions wait again.
     pub fn unwind(&self, target: u64) -> Result<(), NodeError> {
         let _writing = self.writer.lock();
+        self.take_off(target)
+    }
+
+    /// The same, unless one of them became safe meanwhile.
+    pub(crate) fn unwind_unsafe(&self, target: u64) -> Result<(), NodeError> {
+        let _writing = self.writer.lock();
+        let safe = self.db.heads()?.safe;
+        if target < safe.number { Err(NodeError::Unwound(safe)) } else { self.take_off(target) }
+    }
+
+    fn take_off(&self, target: u64) -> Result<(), NodeError> {
         let heads = self.db.heads()?;
         if target >= heads.unsafe_head.number {
             return Ok(());
@@ -217,6 +253,24 @@ impl Chain {
         executed.hash = header.hash_slow();
         Ok(executed)
     }
+}
+
+/// What another node decided when it made a block; `None` if the header's extra data has another form than Jovian's.
+fn attributes_of(block: &Block) -> Option<BlockAttributes> {
+    let header = &block.header;
+    let [1, parameters @ .., _, _, _, _, _, _, _, _] = &header.extra_data[..] else { return None };
+    let min_base_fee = header.extra_data.last_chunk::<8>()?;
+    Some(BlockAttributes {
+        timestamp: header.timestamp,
+        prev_randao: header.mix_hash,
+        fee_recipient: header.beneficiary,
+        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+        gas_limit: header.gas_limit,
+        eip_1559_params: B64::try_from(parameters).ok()?,
+        min_base_fee: u64::from_be_bytes(*min_base_fee),
+        transactions: block.body.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),
+        no_tx_pool: true,
+    })
 }
 
 /// A rule that was broken says something about the block; a state that could not be read does not.

@@ -2,6 +2,7 @@
 
 pub(crate) mod batcher;
 pub(crate) mod derivation;
+pub(crate) mod follower;
 pub(crate) mod outputs;
 pub(crate) mod proposer;
 pub(crate) mod pruner;

@@ -4,6 +4,7 @@ mod actors;
 mod history;
 mod l1;
 mod load;
+mod replica;
 mod rpc;
 mod rpc_conformance;
 mod rpc_rules;

@@ -30,10 +30,20 @@ impl Served {
         actor.transfer(0);
         actor.transfer(1);
         actor.run(4).await;
-        let api = NodeApi { chain: actor.chain.clone(), status: actor.status(), is_sequencer: true };
+        let api = NodeApi { chain: actor.chain.clone(), status: actor.status(), is_sequencer: true, forward: None };
         let server = RpcServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(api), limits).await.unwrap();
         let url = format!("http://{}", server.address());
         Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
+    }
+
+    /// Where it is served.
+    pub(super) fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// Stops serving.
+    pub(super) async fn stop(&self) {
+        self.server.clone().stop().await;
     }
 
     /// The JSON that comes for this body.
