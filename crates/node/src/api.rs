@@ -1,20 +1,24 @@
 //! The node as its RPC layer sees it.
 
-use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    sync::Arc,
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
 
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes};
 use openledger_primitives::{Header, L2BlockRef, RollupConfig, Transaction};
 use openledger_rpc::{
-    BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, RpcError,
-    SenderTransactions, SyncStatus, TransactionLocation,
+    BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, Readiness,
+    RpcError, SenderTransactions, SyncStatus, TransactionLocation,
 };
 use openledger_stf::{StateChanges, StateRoots, next_base_fee};
 use openledger_storage::StorageError;
 use openledger_txpool::{PoolTransaction, SenderContent};
 use tokio::sync::broadcast;
 
-use crate::{Chain, NodeError, l1::L1Status, phases::Phase, upstream::Upstream};
+use crate::{Chain, NodeError, l1::L1Status, phases::Phase, process, readiness::Position, upstream::Upstream};
 
 /// Chain and L1 status together answer everything.
 pub(crate) struct NodeApi {
@@ -24,6 +28,8 @@ pub(crate) struct NodeApi {
     pub(crate) is_sequencer: bool,
     /// Where they are forwarded to instead.
     pub(crate) forward: Option<Upstream>,
+    /// Whether it should have a block for each of the chain's times, as it builds them or follows a node that does.
+    pub(crate) is_live: bool,
 }
 
 impl NodeApi {
@@ -205,6 +211,23 @@ impl ChainApi for NodeApi {
         }
     }
 
+    fn readiness(&self) -> Readiness {
+        let timestamp = match self.chain.head() {
+            Ok(head) => head.timestamp,
+            Err(error) => return Readiness { ready: false, reason: Some(error.to_string()) },
+        };
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
+        let position = Position {
+            l1_reachable: self.status.is_reachable(),
+            synced: self.status.is_synced(),
+            l1_head: self.status.heads().head.number,
+            l1_derived: self.status.derived().number,
+            age: self.is_live.then(|| now.saturating_sub(timestamp)),
+            block_time: self.chain.config().block_time,
+        };
+        position.readiness()
+    }
+
     fn spent_on_rpc(&self, spent: Duration) {
         self.chain.metrics().phases.add(Phase::Rpc, spent);
     }
@@ -212,13 +235,22 @@ impl ChainApi for NodeApi {
     fn metrics(&self) -> String {
         let (heads, l1, pool) = (self.heads_or_genesis(), self.status.heads(), self.pool_counts());
         let faults = self.chain.faults().map_or(0, |faults| faults.len() as u64);
+        let (memory, files) = process::usage();
+        let lag = l1.head.number.saturating_sub(self.status.derived().number);
+        let timestamp = self.chain.head().map_or(0, |head| head.timestamp);
         self.chain.metrics().render(&[
             ("l2_latest", "Newest L2 block", heads.unsafe_head.number),
+            ("l2_latest_timestamp_seconds", "Unix time of the newest L2 block", timestamp),
             ("l2_oldest_state", "Oldest L2 block whose state is kept", self.chain.db().oldest_state()),
             ("l2_safe", "Newest L2 block derived from L1", heads.safe.number),
             ("l2_finalized", "Newest L2 block derived from finalized L1 blocks", heads.finalized.number),
             ("l1_head", "Newest L1 block seen", l1.head.number),
             ("l1_derived", "L1 block up to which everything is derived", self.status.derived().number),
+            ("derivation_lag_l1_blocks", "L1 blocks that are seen and not derived yet", lag),
+            ("ready", "Whether GET /ready answers 200", self.readiness().ready.into()),
+            ("database_bytes", "Bytes of the database's files", self.chain.db().disk_bytes()),
+            ("process_resident_memory_bytes", "Bytes of memory in use", memory),
+            ("process_open_fds", "Open files and sockets", files),
             ("l1_reachable", "Whether L1 answered the last request", self.status.is_reachable().into()),
             ("pool_pending", "Transactions that can be included in the next block", pool.pending as u64),
             ("pool_queued", "Transactions that wait for an earlier nonce", pool.queued as u64),

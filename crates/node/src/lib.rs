@@ -13,6 +13,8 @@ mod maintenance;
 mod metrics;
 mod node;
 mod phases;
+mod process;
+mod readiness;
 mod records;
 mod retry;
 #[cfg(test)]

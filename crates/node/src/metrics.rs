@@ -18,6 +18,10 @@ pub(crate) struct Metrics {
     pub(crate) blocks_derived: AtomicU64,
     /// Unsafe blocks taken over from another node.
     pub(crate) blocks_followed: AtomicU64,
+    /// Transactions of the blocks that were added, deposits included.
+    pub(crate) transactions: AtomicU64,
+    /// Gas that they used.
+    pub(crate) gas_used: AtomicU64,
     /// Blocks removed from the canonical chain.
     pub(crate) blocks_unwound: AtomicU64,
     /// Derivations that started over.
@@ -46,6 +50,8 @@ impl Metrics {
             ("blocks_built_total", "Blocks built by this sequencer", &self.blocks_built),
             ("blocks_derived_total", "Blocks derived from L1 that were new", &self.blocks_derived),
             ("blocks_followed_total", "Unsafe blocks taken over from another node", &self.blocks_followed),
+            ("transactions_total", "Transactions of the blocks that were added, deposits included", &self.transactions),
+            ("gas_used_total", "Gas used in the blocks that were added", &self.gas_used),
             ("blocks_unwound_total", "Blocks removed from the canonical chain", &self.blocks_unwound),
             ("derivation_resets_total", "Times that derivation started over", &self.resets),
             ("l1_errors_total", "Requests to L1 that failed", &self.l1_errors),

@@ -17,8 +17,8 @@ use crate::{
     Chain, NodeConfig, NodeError, ReplicaConfig, Role,
     api::NodeApi,
     driver::{
-        batcher::BatcherDriver, derivation::DerivationDriver, follower::Follower, outputs::OutputChecker, proposer::Proposer,
-        pruner::Pruner, sequencer::Sequencer,
+        batcher::BatcherDriver, derivation::DerivationDriver, follower::Follower, outputs::OutputChecker,
+        proposer::Proposer, pruner::Pruner, sequencer::Sequencer,
     },
     l1::{self, L1Status},
     l1_services::{Inbox, Oracle},
@@ -65,7 +65,8 @@ impl Node {
         };
         let upstream = |url: Option<String>| url.map(|url| Upstream::new(&url)).transpose();
         let (source, forward) = (upstream(replica.unsafe_rpc)?, upstream(replica.sequencer_http)?);
-        let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer, forward };
+        let is_live = is_sequencer || source.is_some();
+        let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer, forward, is_live };
         let rpc = RpcServer::start(config.rpc_address, Arc::new(api), Limits::default())
             .await
             .map_err(|source| NodeError::Rpc { address: config.rpc_address, source })?;

@@ -167,6 +167,16 @@ pub struct Health {
     pub faults: usize,
 }
 
+/// Whether the node should be asked, for `/ready`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether it should.
+    pub ready: bool,
+    /// Why not.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
 /// The node behind the RPC layer. All methods are synchronous reads of a local database (or an insert into the pool) and are
 /// called on threads where blocking is allowed.
 pub trait ChainApi: Send + Sync + 'static {
@@ -230,6 +240,8 @@ pub trait ChainApi: Send + Sync + 'static {
     fn batch_of(&self, number: u64) -> Result<Option<BatchLocation>, RpcError>;
     /// How the node is.
     fn health(&self) -> Health;
+    /// Whether its answers are those of the present.
+    fn readiness(&self) -> Readiness;
     /// Metrics in the Prometheus text format.
     fn metrics(&self) -> String;
     /// Counts time that the server itself took to read a request and write its answer.

@@ -1,4 +1,4 @@
-//! `GET /health` and `GET /metrics` on the RPC port.
+//! `GET /health`, `GET /ready` and `GET /metrics` on the RPC port.
 
 use std::{
     future::Future,
@@ -14,7 +14,7 @@ use tower::{Layer, Service};
 
 use crate::ChainApi;
 
-/// Answers the two paths and passes everything else on.
+/// Answers the three paths and passes everything else on.
 #[derive(Clone)]
 pub(crate) struct HealthLayer(pub(crate) Arc<dyn ChainApi>);
 
@@ -51,9 +51,11 @@ where
         let answer = match (request.method(), request.uri().path()) {
             (&Method::GET, "/health") => {
                 let health = self.chain.health();
-                let status = if health.status == "ok" { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE };
-                let body = serde_json::to_string(&health).unwrap_or_else(|error| error.to_string());
-                Some((status, "application/json", body))
+                Some((status(health.status == "ok"), "application/json", json(&health)))
+            }
+            (&Method::GET, "/ready") => {
+                let readiness = self.chain.readiness();
+                Some((status(readiness.ready), "application/json", json(&readiness)))
             }
             (&Method::GET, "/metrics") => Some((StatusCode::OK, "text/plain; version=0.0.4", self.chain.metrics())),
             _ => None,
@@ -86,4 +88,12 @@ impl<F: Future> Future for Clocked<F> {
         self.chain.spent_on_rpc(begun.elapsed());
         result
     }
+}
+
+const fn status(is_good: bool) -> StatusCode {
+    if is_good { StatusCode::OK } else { StatusCode::SERVICE_UNAVAILABLE }
+}
+
+fn json(value: &impl serde::Serialize) -> String {
+    serde_json::to_string(value).unwrap_or_else(|error| error.to_string())
 }

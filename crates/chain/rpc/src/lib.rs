@@ -24,7 +24,7 @@ mod txpool;
 
 pub use api::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, FaultKind, Heads, Health, PoolCounts, Proof,
-    SenderTransactions, SyncStatus, TransactionLocation,
+    Readiness, SenderTransactions, SyncStatus, TransactionLocation,
 };
 pub use convert::RpcBlock;
 pub use error::{RpcError, SimulationRule};

@@ -38,6 +38,11 @@ impl Database {
         self.inner.oldest.load(SeqCst)
     }
 
+    /// Bytes of all files on disk, the log of what was written last not counted.
+    pub fn disk_bytes(&self) -> u64 {
+        Table::ALL.iter().map(|table| self.inner.store.property(*table, "rocksdb.total-sst-files-size")).sum()
+    }
+
     /// Sizes and heads.
     pub fn stats(&self) -> Result<Stats, StorageError> {
         let store = &self.inner.store;

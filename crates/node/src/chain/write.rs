@@ -227,6 +227,8 @@ impl Chain {
         let phases = &self.metrics.phases;
         phases.time(Phase::Commit, || self.db.commit_block(&executed))?;
         let ExecutedBlock { block, hash, receipts, senders, changes, .. } = executed;
+        self.metrics.transactions.fetch_add(block.body.transactions.len() as u64, Relaxed);
+        self.metrics.gas_used.fetch_add(block.header.gas_used, Relaxed);
         let info = Arc::new(BlockInfo { hash, block, senders, receipts });
         self.remember(info.clone());
         phases.time(Phase::Pool, || self.pool_on_block(&info.block.header, &changes))?;

@@ -76,7 +76,11 @@ impl<S: UnsafeSource> Follower<S> {
             let theirs = self.source.blocks(number, 1).await?.pop().map(|block| block.header.hash_slow());
             if theirs.is_some() && theirs == self.chain.db().hash(number)? {
                 let chain = self.chain.clone();
-                tracing::warn!(from = head.number, to = number, "the source of unsafe blocks went over to another branch");
+                tracing::warn!(
+                    from = head.number,
+                    to = number,
+                    "the source of unsafe blocks went over to another branch"
+                );
                 return crate::blocking(move || chain.unwind_unsafe(number)).await;
             }
         }

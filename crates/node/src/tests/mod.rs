@@ -4,6 +4,7 @@ mod actors;
 mod history;
 mod l1;
 mod load;
+mod operations;
 mod replica;
 mod rpc;
 mod rpc_conformance;

@@ -61,7 +61,13 @@ async fn transactions_are_forwarded_and_seen() {
     let served = Served::start().await;
     let (replica, _datadir) = replica(&served);
     let forward = Some(Upstream::new(served.url()).unwrap());
-    let api = Arc::new(NodeApi { chain: replica.chain.clone(), status: replica.status(), is_sequencer: false, forward });
+    let api = Arc::new(NodeApi {
+        chain: replica.chain.clone(),
+        status: replica.status(),
+        is_sequencer: false,
+        forward,
+        is_live: true,
+    });
     let follower = Follower::new(replica.chain.clone(), Upstream::new(served.url()).unwrap());
     follow(&follower).await.unwrap();
     let raw = served.actor.signed_transfer(2);

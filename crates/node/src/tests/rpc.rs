@@ -30,7 +30,13 @@ impl Served {
         actor.transfer(0);
         actor.transfer(1);
         actor.run(4).await;
-        let api = NodeApi { chain: actor.chain.clone(), status: actor.status(), is_sequencer: true, forward: None };
+        let api = NodeApi {
+            chain: actor.chain.clone(),
+            status: actor.status(),
+            is_sequencer: true,
+            forward: None,
+            is_live: true,
+        };
         let server = RpcServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(api), limits).await.unwrap();
         let url = format!("http://{}", server.address());
         Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
