@@ -11,6 +11,7 @@ use alloy_rpc_types_trace::geth::{
 };
 use jsonrpsee::proc_macros::rpc;
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
+use serde::Deserialize;
 
 use crate::{
     BlockInfo, RpcError,
@@ -20,6 +21,20 @@ use crate::{
     replay::{Database, Inspected, Replay},
     simulate::Simulation,
 };
+
+/// A hash that must begin with `0x`: ethereum/execution-apis wants any other refused here.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(try_from = "String")]
+pub struct PrefixedHash(B256);
+
+impl TryFrom<String> for PrefixedHash {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let hash = text.starts_with("0x").then(|| text.parse().ok()).flatten();
+        hash.map(Self).ok_or_else(|| "a hash is 0x and 32 bytes in hex".to_owned())
+    }
+}
 
 /// Traces and encodings. A trace is bounded by [`crate::Limits`]; the options `timeout` and `reexec` change nothing.
 #[rpc(server, namespace = "debug")]
@@ -64,7 +79,7 @@ pub trait Debug {
     fn bad_blocks(&self) -> Result<Vec<RpcBlock>, RpcError>;
     /// EIP-2718 bytes of a transaction.
     #[method(name = "getRawTransaction", blocking)]
-    fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError>;
+    fn raw_transaction(&self, hash: PrefixedHash) -> Result<Option<Bytes>, RpcError>;
 }
 
 impl DebugServer for Context {
@@ -130,7 +145,7 @@ impl DebugServer for Context {
         Ok(Vec::new())
     }
 
-    fn raw_transaction(&self, hash: B256) -> Result<Option<Bytes>, RpcError> {
+    fn raw_transaction(&self, PrefixedHash(hash): PrefixedHash) -> Result<Option<Bytes>, RpcError> {
         let pooled = || self.chain.pooled(hash).map(|(tx, _)| convert::raw(&tx).into());
         Ok(match self.located(hash)? {
             Some((info, index)) => Some(convert::raw(&info.block.body.transactions[index]).into()),

@@ -27,6 +27,7 @@ pub use api::{
     Readiness, SenderTransactions, SyncStatus, TransactionLocation,
 };
 pub use convert::RpcBlock;
+pub use debug::PrefixedHash;
 pub use error::{RpcError, SimulationRule};
 pub use eth::{filters::Changes, node::Capabilities, state::Slot};
 pub use rollup::OutputAtBlock;

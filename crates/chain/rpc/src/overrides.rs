@@ -37,12 +37,12 @@ fn change_precompiles(overrides: &StateOverride, precompiles: &mut PrecompilesMa
         overrides.iter().filter_map(|(address, account)| Some((*address, account.move_precompile_to?))).collect();
     let mut targets = BTreeSet::new();
     for (from, to) in &moves {
+        if precompiles.get(from).is_none() {
+            return Err(RpcError::Execution(format!("account {from} is not a precompile")));
+        }
         if from == to {
             let message = format!("movePrecompileToAddress of {from} names the account itself");
             return Err(RpcError::Simulation { rule: SimulationRule::MoveToItself, message });
-        }
-        if precompiles.get(from).is_none() {
-            return Err(RpcError::Execution(format!("account {from} is not a precompile")));
         }
         if overrides.contains_key(to) {
             return Err(RpcError::Execution(format!("account {to} is already overridden")));

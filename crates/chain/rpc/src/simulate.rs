@@ -122,7 +122,7 @@ pub(crate) fn transaction(
     if fees && call.gas_price.is_some() {
         return Err(refuse("both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified"));
     }
-    if call.blob_versioned_hashes.is_some() || call.max_fee_per_blob_gas.is_some() {
+    if call.blob_versioned_hashes.as_ref().is_some_and(|hashes| !hashes.is_empty()) {
         return Err(refuse("blob transactions do not exist on this chain"));
     }
     let expected = env.cfg_env.chain_id;

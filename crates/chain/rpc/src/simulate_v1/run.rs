@@ -145,7 +145,7 @@ impl Run<'_> {
             ommers_hash: EMPTY_OMMER_ROOT_HASH,
             beneficiary: overrides.coinbase.unwrap_or_default(),
             number: planned.number,
-            gas_limit: overrides.gas_limit.unwrap_or(self.base.gas_limit),
+            gas_limit: overrides.gas_limit.unwrap_or(parent.gas_limit),
             timestamp: planned.timestamp,
             // The parameters of the base fee.
             extra_data: self.base.extra_data.clone(),
@@ -172,7 +172,8 @@ impl Run<'_> {
             // As in a call: who offers no price sees no base fee.
             env.block_env.basefee = 0;
         }
-        base.nonce = call.nonce.unwrap_or_default();
+        // Without validation not looked at, so that the last nonce there is does not stop a call.
+        base.nonce = call.nonce.filter(|_| self.validation).unwrap_or_default();
         // A call pays no L1 data fee, a transaction does.
         let encoded = if self.validation { transaction.encoded_2718() } else { Vec::new() };
         let op = OpTransaction { base, enveloped_tx: Some(encoded.into()), deposit: Default::default() };
@@ -222,6 +223,9 @@ impl Run<'_> {
             call.max_fee_per_gas.get_or_insert(tip.saturating_add(base_fee));
         }
         call.chain_id.get_or_insert(block.env.cfg_env.chain_id);
+        // No blobs is no kind of transaction.
+        call.blob_versioned_hashes.take_if(|hashes| hashes.is_empty());
+        call.max_fee_per_blob_gas = None;
         Ok(())
     }
 
@@ -283,7 +287,8 @@ fn call_result(result: &ExecutionResult<OpHaltReason>) -> SimCallResult {
     };
     let gas_used = result.tx_gas_used();
     SimCallResult {
-        return_data: result.output().cloned().unwrap_or_default(),
+        // What a revert answers is in its error.
+        return_data: result.output().filter(|_| result.is_success()).cloned().unwrap_or_default(),
         logs: Vec::new(),
         gas_used,
         // Calldata may cost more than execution (EIP-7623).

@@ -153,6 +153,12 @@ fn raw(facts: &Facts) -> Vec<Rule> {
             Is(json!(facts.waiting_raw)),
         ),
         rule("a raw transaction by a short hash", "debug_getRawTransaction", json!(["0x07"]), Error(-32602, "")),
+        rule(
+            "a raw transaction by a hash without prefix",
+            "debug_getRawTransaction",
+            json!(["07".repeat(32)]),
+            Error(-32602, ""),
+        ),
         rule("raw receipts", "debug_getRawReceipts", json!(["0x1"]), Items(3)),
         rule("raw receipts of genesis", "debug_getRawReceipts", json!(["0x0"]), Is(json!([]))),
         rule("a raw block by hash", "debug_getRawBlock", json!([facts.block["hash"]]), Data),

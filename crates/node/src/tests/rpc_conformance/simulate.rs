@@ -107,6 +107,11 @@ fn blocks(facts: &Facts) -> Vec<Rule> {
             ),
             With(json!([{"gasLimit": "0x2e631", "miner": OTHER, "mixHash": word(0x12), "timestamp": "0x70000000"}])),
         ),
+        simulated(
+            "a gas limit goes on",
+            blocks_of(json!([{"blockOverrides": {"gasLimit": "0x2e631"}}, {}])),
+            With(json!([{"gasLimit": "0x2e631"}, {"gasLimit": "0x2e631"}])),
+        ),
         simulated("contracts see the number", run(NUMBER, json!({})), answers(facts.head + 1)),
         simulated(
             "contracts see another number",
@@ -231,6 +236,16 @@ fn transactions(facts: &Facts) -> Vec<Rule> {
                 {"stateOverrides": {facts.counter.to_string(): {"state": {}}}, "calls": [{"to": facts.counter}]},
             ])),
             With(json!([{"calls": [{"returnData": word(2)}]}, {"calls": [{"returnData": word(3)}]}, {"calls": [{"returnData": word(0x41)}]}, {"calls": [{"returnData": word(1)}]}])),
+        ),
+        simulated(
+            "the last nonce there is does not stop a call",
+            one(json!({"stateOverrides": {SENDER.to_string(): {"nonce": "0xffffffffffffffff"}}, "calls": [send("0x0"), send("0x0")]})),
+            With(json!([{"calls": [{"status": "0x1"}, {"status": "0x1"}]}])),
+        ),
+        simulated(
+            "no blobs is no blob transaction",
+            one(json!({"calls": [{"from": SENDER, "to": OTHER, "blobVersionedHashes": [], "maxFeePerBlobGas": "0x0"}]})),
+            With(json!([{"calls": [{"status": "0x1"}]}])),
         ),
         simulated("a call without fields", one(json!({"calls": [{}]})), With(json!([{"calls": [{"status": "0x1", "returnData": "0x"}]}]))),
         simulated("a creation", one(json!({"calls": [{"from": SENDER, "input": "0x600160005360016000f3"}]})), With(json!([{"calls": [{"status": "0x1", "returnData": "0x01"}]}]))),

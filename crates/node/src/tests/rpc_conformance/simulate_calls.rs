@@ -31,7 +31,7 @@ fn calls(facts: &Facts) -> Vec<Rule> {
             "a revert is the answer of the call",
             run(REVERT, json!({})),
             With(
-                json!([{"calls": [{"status": "0x0", "returnData": "0x02", "logs": [], "error": {"code": 3, "message": "execution reverted", "data": "0x02"}}]}]),
+                json!([{"calls": [{"status": "0x0", "returnData": "0x", "logs": [], "error": {"code": 3, "message": "execution reverted", "data": "0x02"}}]}]),
             ),
         ),
         simulated(
