@@ -4,8 +4,8 @@ use clap::{Args, Subcommand};
 
 use crate::{BenchError, load::Pace, measure::Options, plan::Scenario};
 
-/// Transactions in a request, and in flight, of a light load.
-const LIGHT: (u32, u32) = (10, 100);
+/// Transactions of a light load in a second.
+const LIGHT: u32 = 100;
 
 /// What `openledger bench` can be told.
 #[derive(Clone, Debug, Args)]
@@ -56,10 +56,10 @@ pub struct LoadArgs {
           default_values_t = [Scenario::Transfer, Scenario::Light, Scenario::Erc20, Scenario::Create, Scenario::Settle])]
     pub scenarios: Vec<Scenario>,
     /// Transfers to sign for each scenario; contract creations are a tenth of it, light transfers and settlements a fiftieth
-    #[arg(long, default_value_t = 20_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub transactions: u32,
     /// Send for so long at most
-    #[arg(long, default_value_t = 20, value_name = "SECONDS")]
+    #[arg(long, default_value_t = 10, value_name = "SECONDS")]
     pub seconds: u64,
     /// Wait so much longer, at most, for what was sent to be included
     #[arg(long, default_value_t = 30, value_name = "SECONDS")]
@@ -78,7 +78,7 @@ pub struct LoadArgs {
     pub batch: u32,
     /// Transactions sent and not yet included, at most. More than two blocks hold keeps the node busy; the time to inclusion
     /// grows with it
-    #[arg(long, default_value_t = 10_000, value_name = "N")]
+    #[arg(long, default_value_t = 25_000, value_name = "N")]
     pub in_flight: u32,
     /// Where forge left the compiled contracts (`make contracts`)
     #[arg(long, env = "OPENLEDGER_ARTIFACTS", default_value = "contracts/out", value_name = "DIR")]
@@ -113,9 +113,11 @@ impl LoadArgs {
             Scenario::Create => 10,
             Scenario::Light | Scenario::Settle => 50,
         };
-        let (batch, in_flight) = match scenario {
-            Scenario::Light => (LIGHT.0.min(self.batch), LIGHT.1.min(self.in_flight)),
-            _ => (self.batch, self.in_flight),
+        // The connections together send LIGHT in a second.
+        let every = Duration::from_secs(1) * self.connections / LIGHT;
+        let (batch, every) = match scenario {
+            Scenario::Light => (1, Some(every)),
+            _ => (self.batch, None),
         };
         Options {
             transactions: (self.transactions as usize).div_ceil(parts),
@@ -124,7 +126,8 @@ impl LoadArgs {
             recipients: self.recipients as usize,
             pace: Pace {
                 batch: batch as usize,
-                in_flight: in_flight as usize,
+                in_flight: self.in_flight as usize,
+                every,
                 send_for: Duration::from_secs(self.seconds),
                 wait_for: Duration::from_secs(self.wait),
             },

@@ -35,7 +35,7 @@ pub enum BenchError {
         reason: String,
     },
     /// The node included too little of what it had accepted.
-    #[error("{url}: {left} transactions of the {part} were accepted and were in no block {seconds} s later")]
+    #[error("{url}: {left} transactions of the {part} were in no block after {seconds} s")]
     Slow {
         /// The node.
         url: String,

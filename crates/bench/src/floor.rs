@@ -24,6 +24,9 @@ use crate::{
     usage::processor_seconds,
 };
 
+/// More transactions than this do not make the average better.
+const ENOUGH: usize = 20_000;
+
 /// What the same transactions cost without a node.
 #[derive(Clone, Debug)]
 pub(crate) struct Floor {
@@ -78,7 +81,8 @@ impl Memory {
     ) -> Result<Floor, BenchError> {
         let mut funder = Account { signer: default_funder(), nonce: 0 };
         let senders = (0..options.senders).map(|index| Account { signer: Account::sender(index), nonce: 0 }).collect();
-        let Options { transactions, connections: lanes, recipients, .. } = *options;
+        let Options { connections: lanes, recipients, .. } = *options;
+        let transactions = options.transactions.min(ENOUGH);
         let size = Size { transactions, lanes, recipients, salt: 0 };
         let Plan { setup, lanes } = Plan::new(scenario, size, &self.terms, artifacts, &mut funder, senders)?;
         let mut evm = OpenLedgerEvmFactory.create_evm(self.state.clone(), self.env.clone());

@@ -34,6 +34,8 @@ pub(crate) struct Pace {
     pub(crate) batch: usize,
     /// Transactions sent and not yet included, at most.
     pub(crate) in_flight: usize,
+    /// Each connection sends a request so often; as fast as it can without.
+    pub(crate) every: Option<Duration>,
     /// Nothing more is sent after this.
     pub(crate) send_for: Duration,
     /// What was sent is waited for until this much later.
@@ -112,7 +114,7 @@ pub(crate) async fn run(rpc: &Rpc, lanes: Vec<Vec<Batch>>, pace: Pace) -> Result
     let started = Instant::now();
     let mut tasks = JoinSet::new();
     for lane in lanes {
-        tasks.spawn(send(rpc.clone(), lane, flight.clone(), started + pace.send_for));
+        tasks.spawn(send(rpc.clone(), lane, flight.clone(), started, pace));
     }
     let sending = async {
         while let Some(sent) = tasks.join_next().await {
@@ -131,8 +133,12 @@ pub(crate) async fn run(rpc: &Rpc, lanes: Vec<Vec<Batch>>, pace: Pace) -> Result
     watching.await
 }
 
-async fn send(rpc: Rpc, lane: Vec<Batch>, flight: Arc<Flight>, until: Instant) -> Result<(), BenchError> {
-    for Batch { hashes, body } in lane {
+async fn send(rpc: Rpc, lane: Vec<Batch>, flight: Arc<Flight>, started: Instant, pace: Pace) -> Result<(), BenchError> {
+    let until = started + pace.send_for;
+    for (number, Batch { hashes, body }) in lane.into_iter().enumerate() {
+        if let Some(every) = pace.every {
+            tokio::time::sleep_until((started + every * number as u32).into()).await;
+        }
         let room = flight.room.acquire_many(hashes.len() as u32).await.expect("the semaphore is never closed");
         // Given back one by one, as they are included.
         room.forget();

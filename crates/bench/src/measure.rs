@@ -10,7 +10,7 @@ use serde_json::json;
 
 use crate::{
     BenchError,
-    account::{Account, Terms},
+    account::{Account, Signed, Terms},
     load::{self, Load, Pace},
     plan::{Plan, Scenario, Size},
     rpc::Rpc,
@@ -21,6 +21,9 @@ use crate::{
 const FEE_MARGIN: u128 = 200;
 /// The fee cap where the base fee is next to nothing, in wei per gas.
 const LEAST_FEE: u128 = 1_000_000_000;
+
+/// Transactions of the preparation in one request.
+const PREPARED: usize = 100;
 
 /// A node to be measured.
 #[derive(Clone, Debug)]
@@ -112,7 +115,7 @@ impl Target {
         };
         let Plan { setup, lanes } = Plan::new(scenario, size, &terms, artifacts, &mut funder, senders)?;
         let batches = load::batches(lanes, options.pace.batch);
-        self.prepare(load::batches(vec![setup], options.pace.batch), options).await?;
+        self.prepare(setup, options.pace).await?;
 
         let before = Usage::now(&self.rpc, &self.probe).await;
         let load = load::run(&self.rpc, batches, options.pace).await?;
@@ -137,10 +140,12 @@ impl Target {
         })
     }
 
-    async fn prepare(&self, setup: Vec<Vec<load::Batch>>, options: &Options) -> Result<(), BenchError> {
-        let load = load::run(&self.rpc, setup, options.pace).await?;
-        if load.left > 0 {
-            return Err(self.slow("preparation", load.left, options.pace));
+    async fn prepare(&self, setup: Vec<Signed>, pace: Pace) -> Result<(), BenchError> {
+        let all = setup.len();
+        let pace = Pace { every: None, ..pace };
+        let load = load::run(&self.rpc, load::batches(vec![setup], PREPARED.min(pace.in_flight)), pace).await?;
+        if load.included.len() < all {
+            return Err(self.slow("preparation", all - load.included.len(), pace));
         }
         match load::verify(&self.rpc, &load).await {
             Ok(_) => Ok(()),

@@ -27,7 +27,7 @@ const ERC20_GAS: u64 = 65_000;
 pub enum Scenario {
     /// Transfers of native coin
     Transfer,
-    /// Transfers of native coin, at most 100 in flight: the time to inclusion without a queue
+    /// Transfers of native coin, 100 in a second, one by one: the time to inclusion without a queue
     Light,
     /// Transfers of an ERC-20 token (OpenToken, deployed for the run)
     Erc20,
