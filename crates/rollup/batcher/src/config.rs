@@ -24,7 +24,7 @@ impl Default for BatcherConfig {
             max_channel_duration: 2,
             window_margin: 100,
             max_in_flight: 4,
-            compression_quality: 9,
+            compression_quality: 5,
         }
     }
 }
