@@ -9,13 +9,13 @@ const PAGE_SIZE = 25;
 const provider = new JsonRpcProvider(devnet.l2.rpc, undefined, { staticNetwork: true, pollingInterval: 200, cacheTimeout: -1 });
 const ask = (method, ...params) => provider.send(method, params);
 const deployer = new Wallet(account('deployer').privateKey, provider);
-let token, deployed, paid, failed;
+let token, deployed, deposited, paid, failed;
 
 before(async () => {
   const { abi, bytecode } = artifact('WrappedOpen');
   token = await new ContractFactory(abi, bytecode, deployer).deploy();
   deployed = await token.deploymentTransaction().wait();
-  await (await token.deposit({ value: 9n })).wait();
+  deposited = await (await token.deposit({ value: 9n })).wait();
   paid = await (await token.withdraw(4n)).wait();
   const refused = await token.withdraw(100n, { gasLimit: 100_000n });
   failed = await refused.wait().catch(({ receipt }) => receipt);
@@ -83,4 +83,24 @@ test('the page of an address', async () => {
   assert.equal(await ask('ots_getContractCreator', deployer.address), null);
   assert.equal(toBeHex(await provider.getBalance(token.target)), '0x05');
   assert.ok((await provider.getTransactionCount(deployer.address)) >= 4);
+});
+
+test('the transactions of an address, page by page', async () => {
+  const all = [failed, paid, deposited, deployed].map(({ hash }) => hash);
+  const hashes = ({ txs, receipts }) => {
+    assert.deepEqual(receipts.map(({ transactionHash }) => transactionHash), txs.map(({ hash }) => hash));
+    for (const receipt of receipts) assert.ok(Number(receipt.timestamp) > 0);
+    return txs.map(({ hash }) => hash);
+  };
+  const newest = await ask('ots_searchTransactionsBefore', token.target, 0, PAGE_SIZE);
+  assert.deepEqual(hashes(newest), all);
+  assert.equal(newest.firstPage, true);
+  const older = await ask('ots_searchTransactionsBefore', token.target, paid.blockNumber, PAGE_SIZE);
+  assert.deepEqual(hashes(older), all.slice(2));
+  assert.equal(older.firstPage, false);
+  const newer = await ask('ots_searchTransactionsAfter', token.target, deposited.blockNumber, PAGE_SIZE);
+  assert.deepEqual(hashes(newer), all.slice(0, 2));
+  const oldest = await ask('ots_searchTransactionsAfter', token.target, 0, 1);
+  assert.deepEqual(hashes(oldest), all.slice(3));
+  assert.equal(oldest.lastPage, true);
 });
