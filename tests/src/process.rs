@@ -60,9 +60,14 @@ impl Process {
         }
     }
 
+    /// Its output so far, with that of those that wrote to the same file before.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
     /// The end of its log.
     pub fn tail(&self) -> String {
-        let log = fs::read_to_string(&self.log).unwrap_or_default();
+        let log = self.log();
         let lines: Vec<&str> = log.lines().collect();
         lines[lines.len().saturating_sub(QUOTED)..].join("\n")
     }

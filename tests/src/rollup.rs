@@ -130,6 +130,15 @@ impl Node {
         Ok(process)
     }
 
+    /// `openledger db check`, while it does not run: what every header commits to, and the newest state's root from scratch.
+    pub async fn check_database(&self) -> Result<(), Failure> {
+        let mut command = openledger();
+        command.args(["db", "check", "--datadir"]).arg(&self.datadir);
+        let mut check = Process::start(command, &self.datadir.with_extension("check.log"))?;
+        let status = check.ends(START).await?;
+        if status.success() { Ok(()) } else { Err(format!("openledger db check: {}", check.tail()).into()) }
+    }
+
     /// Waits until it answers.
     pub async fn answers(&self, process: &mut Process) -> Result<(), Failure> {
         let deadline = Instant::now() + START;

@@ -58,6 +58,18 @@ impl Rpc {
         Ok(results)
     }
 
+    /// One call on a connection of its own.
+    pub async fn once(&self, method: &str, params: Value) -> Result<Value, RpcFailure> {
+        Self { http: reqwest::Client::new(), url: self.url.clone() }.call(method, params).await
+    }
+
+    /// Posts any bytes as JSON; status and body of the answer.
+    pub async fn post_bytes(&self, body: Vec<u8>) -> Result<(u16, String), RpcFailure> {
+        let request = self.http.post(&self.url).header("content-type", "application/json").body(body);
+        let answer = request.send().await.map_err(RpcFailure::Connection)?;
+        Ok((answer.status().as_u16(), answer.text().await.map_err(RpcFailure::Connection)?))
+    }
+
     async fn post(&self, body: Value) -> Result<Value, RpcFailure> {
         let request = self.http.post(&self.url).header("content-type", "application/json").body(body.to_string());
         let answer = request.send().await.map_err(RpcFailure::Connection)?;

@@ -9,7 +9,7 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use openledger_node::Retention;
 
-use crate::logging::LogArgs;
+use crate::{logging::LogArgs, rpc_args::RpcArgs};
 
 /// What to try first, below `openledger --help`.
 const EXAMPLES: &str = "\
@@ -204,6 +204,8 @@ pub(crate) struct NodeArgs {
     #[arg(long, env = "OPENLEDGER_WITHDRAWAL_HISTORY_DAYS", default_value_t = 7, value_name = "DAYS",
           value_parser = clap::value_parser!(u64).range(7..=36_500))]
     pub(crate) withdrawal_history_days: u64,
+    #[command(flatten)]
+    pub(crate) rpc: RpcArgs,
 }
 
 /// How much of the past a node keeps.

@@ -11,7 +11,7 @@ use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
     args::{Cli, Command, NodeArgs, ReplicaArgs, SequencerArgs},
-    db, keys,
+    db, keys, open_files,
 };
 
 /// Port of a sequencer's RPC when none is given.
@@ -73,6 +73,7 @@ fn node_config(args: &NodeArgs, default_port: u16, role: Role) -> Result<NodeCon
         rollup,
         l1_rpc: args.l1_rpc.clone(),
         rpc_address: args.socket(default_port),
+        limits: args.rpc.limits(),
         role,
     })
 }
@@ -87,6 +88,7 @@ pub(crate) fn read_json<T: DeserializeOwned>(path: &Path, what: &str) -> Result<
 
 /// Runs a node until it fails or the process is told to stop.
 async fn serve(config: NodeConfig) -> Result<()> {
+    open_files::raise_limit();
     let node = Node::start(config).await?;
     tracing::info!(rpc = %node.rpc_address(), "serving JSON-RPC over HTTP and WebSocket");
     let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM could be set")?;

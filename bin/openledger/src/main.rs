@@ -6,6 +6,8 @@ mod config;
 mod db;
 mod keys;
 mod logging;
+mod open_files;
+mod rpc_args;
 
 use std::process::ExitCode;
 

@@ -5,6 +5,7 @@ use std::{net::SocketAddr, path::PathBuf};
 use alloy_genesis::Genesis;
 use alloy_signer_local::PrivateKeySigner;
 use openledger_primitives::RollupConfig;
+use openledger_rpc::Limits;
 use openledger_storage::Retention;
 
 /// Everything that decides what a node is.
@@ -20,6 +21,8 @@ pub struct NodeConfig {
     pub l1_rpc: String,
     /// Where to serve JSON-RPC; port 0 takes a free one.
     pub rpc_address: SocketAddr,
+    /// What the clients of its JSON-RPC may cost.
+    pub limits: Limits,
     /// How much of the past it keeps; all of it without.
     pub history: Option<Retention>,
     /// What the node does besides following L1.

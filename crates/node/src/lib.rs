@@ -26,6 +26,7 @@ pub use config::{NodeConfig, ReplicaConfig, Role, SequencerConfig};
 pub use error::NodeError;
 pub use maintenance::{Initialised, init, open_database};
 pub use node::Node;
+pub use openledger_rpc::Limits;
 pub use openledger_storage::Retention;
 
 /// Runs synchronous work (execution, the database) where blocking is allowed.

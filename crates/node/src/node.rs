@@ -8,7 +8,7 @@ use openledger_batcher::BatcherConfig;
 use openledger_derivation::Severity;
 use openledger_l1::{L1Client, L1ClientConfig, TxManager, TxManagerConfig};
 use openledger_primitives::RollupConfig;
-use openledger_rpc::{Limits, RpcServer};
+use openledger_rpc::RpcServer;
 use parking_lot::Mutex;
 use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -67,7 +67,7 @@ impl Node {
         let (source, forward) = (upstream(replica.unsafe_rpc)?, upstream(replica.sequencer_http)?);
         let is_live = is_sequencer || source.is_some();
         let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer, forward, is_live };
-        let rpc = RpcServer::start(config.rpc_address, Arc::new(api), Limits::default())
+        let rpc = RpcServer::start(config.rpc_address, Arc::new(api), config.limits)
             .await
             .map_err(|source| NodeError::Rpc { address: config.rpc_address, source })?;
 

@@ -15,8 +15,6 @@ use std::time::Duration;
 
 /// Accounts that send at the same time.
 const SENDERS: [&str; 3] = ["alice", "bob", "carol"];
-/// The most that each sends before a kill: checking all of them again and again is what takes the time.
-const MOST: u64 = 400;
 /// How often the head is looked at.
 const POLL: Duration = Duration::from_millis(10);
 
@@ -24,41 +22,57 @@ const POLL: Duration = Duration::from_millis(10);
 pub(crate) struct Load {
     rpc: Rpc,
     senders: Vec<PrivateKeySigner>,
+    most: u64,
 }
 
 impl Load {
-    pub(crate) fn new(rpc: Rpc) -> Self {
-        Self { rpc, senders: SENDERS.map(|name| Account::role(name).signer()).into() }
+    /// Each account sends at most `most` transactions.
+    pub(crate) fn new(rpc: Rpc, most: u64) -> Self {
+        Self { rpc, most, senders: SENDERS.map(|name| Account::role(name).signer()).into() }
     }
 
-    /// Runs until the connection breaks; what the node had said by then.
+    /// Runs until the connection breaks; what the node had said by then. It must not refuse anything before.
     pub(crate) async fn until_killed(&mut self) -> Result<Made, Failure> {
+        let (made, refused) = self.until_gone().await?;
+        match refused.into_iter().next() {
+            Some(refusal) => Err(format!("a transaction was refused: {refusal}").into()),
+            None => Ok(made),
+        }
+    }
+
+    /// Sends until it is refused and watches until the connection breaks; what the node had said by then, and the refusals.
+    pub(crate) async fn until_gone(&mut self) -> Result<(Made, Vec<String>), Failure> {
         let [one, two, three] = &self.senders[..] else { unreachable!("three senders") };
         let (one, two, three, watched) = tokio::join!(self.send(one), self.send(two), self.send(three), self.watch());
         let mut made = watched?;
-        for acknowledged in [one?, two?, three?] {
-            made.acknowledged.extend(acknowledged);
+        let mut refused = Vec::new();
+        for sent in [one?, two?, three?] {
+            made.acknowledged.extend(sent.acknowledged);
+            refused.extend(sent.refusal);
         }
-        Ok(made)
+        Ok((made, refused))
     }
 
-    /// The hashes that were acknowledged.
-    async fn send(&self, signer: &PrivateKeySigner) -> Result<Vec<Value>, Failure> {
-        let mut acknowledged = Vec::new();
+    async fn send(&self, signer: &PrivateKeySigner) -> Result<Sent, Failure> {
+        let mut sent = Sent::default();
         let Some(nonce) = self.ask("eth_getTransactionCount", json!([signer.address(), "pending"])).await? else {
-            return Ok(acknowledged);
+            return Ok(sent);
         };
         let first = number(&nonce);
-        for nonce in first..first + MOST {
-            match self.ask("eth_sendRawTransaction", json!([transfer(signer, nonce)?])).await? {
-                Some(hash) => acknowledged.push(hash),
-                None => break,
+        for nonce in first..first + self.most {
+            match self.rpc.call("eth_sendRawTransaction", json!([transfer(signer, nonce)?])).await {
+                Ok(hash) => sent.acknowledged.push(hash),
+                Err(RpcFailure::Connection(_)) => break,
+                Err(refused) => {
+                    sent.refusal = Some(refused.to_string());
+                    break;
+                }
             }
         }
-        Ok(acknowledged)
+        Ok(sent)
     }
 
-    /// Blocks and receipts as they are announced.
+    /// Blocks and receipts as they are announced, until the node is gone.
     async fn watch(&self) -> Result<Made, Failure> {
         let mut made = Made::default();
         let mut seen = None;
@@ -86,8 +100,15 @@ impl Load {
     }
 }
 
+/// What became of one sender's transactions.
+#[derive(Default)]
+struct Sent {
+    acknowledged: Vec<Value>,
+    refusal: Option<String>,
+}
+
 /// A signed transfer of 1 wei.
-fn transfer(signer: &PrivateKeySigner, nonce: u64) -> Result<String, Failure> {
+pub(crate) fn transfer(signer: &PrivateKeySigner, nonce: u64) -> Result<String, Failure> {
     let mut transaction = TxEip1559 {
         chain_id: 20300,
         nonce,

@@ -1,8 +1,10 @@
 //! A sequencer under load is killed with SIGKILL at random moments and started again on what it left on the disk.
 
+mod damage;
 mod load;
 mod promises;
 
+use damage::Remains;
 use load::Load;
 use openledger_devnet::until;
 use openledger_e2e::{Failure, Node, Process, Rollup, Runner, ensure};
@@ -17,6 +19,10 @@ use std::{
 
 /// Kills where `OPENLEDGER_CRASH_KILLS` says nothing (`make soak` does).
 const KILLS: u64 = 20;
+/// Transactions of each sender before a kill: checking all of them again and again is what takes the time.
+const MOST: u64 = 400;
+/// The whole database is checked after every so many kills: it takes longer the more there is.
+const CHECK_EVERY: u64 = 10;
 /// Time for one kill and what follows from it, far more than it takes.
 const PATIENCE: u64 = 20;
 
@@ -27,15 +33,33 @@ async fn main() -> ExitCode {
     println!("{kills} kills; the same moments again: OPENLEDGER_CRASH_SEED={seed}");
     let mut runner = Runner::default();
     let limit = Duration::from_secs(120 + kills * PATIENCE);
-    runner.scenario("nothing_acknowledged_is_lost_to_kill_9", limit, survive(kills, seed)).await;
+    let mut rollup = Rollup::deploy().await.unwrap_or_else(|failure| panic!("{failure:?}"));
+    let mut left = None;
+    let survive = async {
+        left = Some(survive(&mut rollup, kills, seed).await?);
+        Ok(())
+    };
+    runner.scenario("nothing_acknowledged_is_lost_to_kill_9", limit, survive).await;
+    let limit = Duration::from_secs(120);
+    if let Some(remains) = left {
+        let (rollup, remains) = (&rollup, &remains);
+        let wrong_byte = "a_wrong_byte_in_the_log_is_said_and_not_started_on";
+        runner.scenario(wrong_byte, limit, damage::wrong_byte_in_log(rollup, remains)).await;
+        let wrong_byte = "a_wrong_byte_in_a_table_is_said_and_never_served";
+        runner.scenario(wrong_byte, limit, damage::wrong_byte_in_table(rollup, remains)).await;
+        runner
+            .scenario("a_torn_journal_loses_only_its_last_record", limit, damage::torn_journal(rollup, remains))
+            .await;
+        runner.scenario("a_torn_log_loses_nothing_that_l1_has", limit, damage::torn_log(rollup, remains)).await;
+    }
+    runner.scenario("a_full_disk_stops_the_node_and_loses_nothing", limit, damage::full_disk()).await;
     runner.finish()
 }
 
-async fn survive(kills: u64, seed: u64) -> Result<(), Failure> {
+async fn survive(rollup: &mut Rollup, kills: u64, seed: u64) -> Result<Remains, Failure> {
     let mut rng = StdRng::seed_from_u64(seed);
-    let mut rollup = Rollup::deploy().await?;
     let node = rollup.sequencer("sequencer")?;
-    let mut load = Load::new(node.rpc.clone());
+    let mut load = Load::new(node.rpc.clone(), MOST);
     let mut promises = Promises::default();
     for kill in 0..kills {
         let killed = async {
@@ -54,24 +78,27 @@ async fn survive(kills: u64, seed: u64) -> Result<(), Failure> {
         };
         killed.await.map_err(|failure: Failure| failure.at(&format!("kill {} of {kills}, seed {seed}", kill + 1)))?;
         rollup.l1_runs()?;
+        if kill % CHECK_EVERY == 0 {
+            node.check_database().await?;
+        }
     }
     let mut process = node.start().await?;
     promises.all_are_kept(&node.rpc).await?;
     let last = promises.last_block();
-    let verified = verify(&rollup, &promises, last).await;
-    process.runs()?;
+    verify(rollup, &promises, last).await?;
     println!("     {kills} kills: {promises} kept; a verifier made the same {last} blocks from L1");
-    verified
+    // Something for the damage to hit.
+    let waiting = damage::wait_for_ever(&node).await?;
+    a_new_block(&node).await?;
+    process.runs()?;
+    process.kill()?;
+    node.check_database().await?;
+    Ok(Remains { datadir: node.datadir().to_owned(), promises, waiting })
 }
 
 /// Waits until the node has made a block, then kills it: at any time, or just when it makes and writes the next block.
 async fn kill_after_a_block(node: &Node, mut process: Process, rng: &mut StdRng) -> Result<(), Failure> {
-    let head = async || node.rpc.call("eth_blockNumber", json!([])).await.ok().map(|head| number(&head));
-    let before = head().await.ok_or("the node stopped answering")?;
-    until("a new block", PATIENCE, "the node made none after its restart", async || {
-        head().await.filter(|now| *now > before)
-    })
-    .await?;
+    a_new_block(node).await?;
     let wait = if rng.random_bool(0.5) {
         Duration::from_millis(rng.random_range(0..1000))
     } else {
@@ -83,6 +110,17 @@ async fn kill_after_a_block(node: &Node, mut process: Process, rng: &mut StdRng)
     tokio::time::sleep(wait).await;
     process.runs()?;
     process.kill()
+}
+
+/// Waits until the node has made a block.
+async fn a_new_block(node: &Node) -> Result<(), Failure> {
+    let head = async || node.rpc.call("eth_blockNumber", json!([])).await.ok().map(|head| number(&head));
+    let before = head().await.ok_or("the node stopped answering")?;
+    until("a new block", PATIENCE, "the node made none after its restart", async || {
+        head().await.filter(|now| *now > before)
+    })
+    .await?;
+    Ok(())
 }
 
 /// A verifier that knows nothing but L1 executes every block again and comes to the same hashes, state roots included.

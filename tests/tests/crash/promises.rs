@@ -1,6 +1,6 @@
 //! What the node has said and must still say after it was killed.
 
-use openledger_e2e::{Failure, Rpc, ensure};
+use openledger_e2e::{Failure, Rpc, RpcFailure, ensure};
 use serde_json::{Value, json};
 use std::{
     collections::BTreeMap,
@@ -86,8 +86,27 @@ impl Promises {
     /// Checks everything again: each acknowledged transaction is in a block by now or waits for one.
     pub(crate) async fn all_are_kept(&mut self, rpc: &Rpc) -> Result<(), Failure> {
         self.new_ones_are_kept(rpc).await?;
+        self.kept_again(rpc).await
+    }
+
+    /// Checks everything that was checked before once more.
+    pub(crate) async fn kept_again(&self, rpc: &Rpc) -> Result<(), Failure> {
         self.kept.is_known(rpc).await?;
         self.kept.is_kept(rpc).await
+    }
+
+    /// Asks a node with damaged data for each block. The answer is the right one or an error; the errors.
+    pub(crate) async fn errors_in_place_of_answers(&self, rpc: &Rpc) -> Result<Vec<String>, Failure> {
+        let mut errors = Vec::new();
+        for (block, hash) in &self.kept.blocks {
+            match rpc.call("eth_getBlockByNumber", json!([format!("{block:#x}"), true])).await {
+                Ok(found) => ensure(found["hash"] == *hash, format!("block {block} was {hash} and is now {found}"))?,
+                Err(RpcFailure::Refused(error)) => errors.push(error.to_string()),
+                // The node stopped, which is an answer too: its log says why.
+                Err(RpcFailure::Connection(_)) => break,
+            }
+        }
+        Ok(errors)
     }
 
     /// Checks the blocks and receipts against another node, which has no pool.

@@ -9,6 +9,7 @@ mod debug;
 mod error;
 mod eth;
 mod fees;
+mod gate;
 mod health;
 mod not_a_request;
 mod ots;

@@ -1,13 +1,22 @@
 //! The server: one port for HTTP and WebSocket.
 
-use std::{io, net::SocketAddr, sync::Arc, time::Duration};
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
 
 use jsonrpsee::{
     RpcModule,
     core::traits::IdProvider,
-    server::{BatchRequestConfig, PingConfig, Server, ServerConfig, ServerHandle, middleware::rpc::RpcServiceBuilder},
+    server::{
+        BatchRequestConfig, Methods, PingConfig, Server, ServerConfig, ServerHandle,
+        middleware::rpc::RpcServiceBuilder, stop_channel,
+    },
     types::SubscriptionId,
 };
+use tokio::net::TcpListener;
 use tower::ServiceBuilder;
 use tower_http::cors::CorsLayer;
 
@@ -26,6 +35,7 @@ use crate::{
         subscribe::EthSubscribeServer,
         transactions::EthTransactionsServer,
     },
+    gate::{self, Gate},
     health::HealthLayer,
     not_a_request::NotARequestLayer,
     ots::{ErigonServer, OtterscanServer},
@@ -36,14 +46,28 @@ use crate::{
 };
 
 /// Bounds on what one client, or one request, may cost.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct Limits {
     /// Largest request body in bytes.
     pub max_request_bytes: u32,
     /// Largest response body in bytes.
     pub max_response_bytes: u32,
-    /// Open connections over all clients.
+    /// Bytes of memory for bodies of requests and answers over HTTP, those up to 64 KiB not counted.
+    pub max_body_memory: usize,
+    /// Time in which the body of a request has to come.
+    pub max_body_time: Duration,
+    /// Open connections over all clients. When there are so many, a new one takes the place of the one that has been silent
+    /// for longest.
     pub max_connections: u32,
+    /// Of these, WebSockets.
+    pub max_websockets: u32,
+    /// A connection on which nothing moves for so long is closed, unless it is a WebSocket, which is asked whether it lives.
+    pub max_silence: Duration,
+    /// Transactions that one source (an IPv4 address, or an IPv6 network of 64 bits) may send in a second, ten times as many at
+    /// once; 0 for any number. Programs on this machine may send any number.
+    pub max_transactions_per_source: u32,
+    /// Proxies whose word on where a request comes from (`X-Forwarded-For`) is taken.
+    pub trusted_proxies: Vec<IpAddr>,
     /// Calls in one batch.
     pub max_batch: u32,
     /// Subscriptions on one connection.
@@ -71,7 +95,13 @@ impl Default for Limits {
         Self {
             max_request_bytes: 5 * 1024 * 1024,
             max_response_bytes: 50 * 1024 * 1024,
+            max_body_memory: 256 << 20,
+            max_body_time: Duration::from_secs(30),
             max_connections: 500,
+            max_websockets: 250,
+            max_silence: Duration::from_secs(60),
+            max_transactions_per_source: 100,
+            trusted_proxies: Vec::new(),
             max_batch: 200,
             max_subscriptions: 100,
             max_log_blocks: 10_000,
@@ -112,15 +142,17 @@ impl RpcServer {
             .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
         let submissions =
             SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
-        let rpc = RpcServiceBuilder::new().layer(submissions);
-        let server = Server::builder()
-            .set_config(config)
-            .set_http_middleware(http)
-            .set_rpc_middleware(rpc)
-            .build(address)
-            .await?;
-        let address = server.local_addr()?;
-        let handle = server.start(methods(chain, limits));
+        let gate = Arc::new(Gate::new(limits.clone()));
+        let rpc = RpcServiceBuilder::new().layer(gate.admission()).layer(submissions);
+        let server =
+            Server::builder().set_config(config).set_http_middleware(http).set_rpc_middleware(rpc).to_service_builder();
+        let listener = TcpListener::bind(address).await?;
+        let address = listener.local_addr()?;
+        let (stop, handle) = stop_channel();
+        let (methods, stopped) = (Methods::from(methods(chain, limits)), stop.clone());
+        // Each connection has an id of its own, by which its subscriptions are told from those of others.
+        let service = move || server.clone().build(methods.clone(), stopped.clone());
+        tokio::spawn(gate::serve(listener, gate, stop, service));
         Ok(Self { address, handle })
     }
 

@@ -143,7 +143,7 @@ impl StorageError {
     pub(crate) fn from_rocksdb(path: &Path, error: &rocksdb::Error) -> Self {
         let message = error.to_string();
         let path = path.to_path_buf();
-        if message.contains("No space left") || message.contains("Disk quota exceeded") {
+        if ["No space left", "Disk quota exceeded", "File too large"].iter().any(|full| message.contains(full)) {
             Self::NoSpace { path }
         } else if message.contains("lock") && message.contains("LOCK") {
             Self::Locked { path }

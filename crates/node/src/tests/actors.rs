@@ -51,7 +51,7 @@ pub(super) fn genesis() -> Genesis {
 }
 
 /// The configuration of the chain with this genesis on this L1.
-fn rollup(genesis: &Genesis, l1: &MemoryL1) -> RollupConfig {
+pub(super) fn rollup(genesis: &Genesis, l1: &MemoryL1) -> RollupConfig {
     let (block, _) = openledger_stf::genesis::block_and_state(genesis).unwrap();
     RollupConfig {
         genesis: RollupGenesis {

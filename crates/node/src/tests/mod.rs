@@ -1,6 +1,7 @@
 //! Action tests: whole nodes on an L1 in memory.
 
 mod actors;
+mod config_files;
 mod history;
 mod l1;
 mod load;
@@ -8,6 +9,7 @@ mod operations;
 mod replica;
 mod rpc;
 mod rpc_conformance;
+mod rpc_gate;
 mod rpc_rules;
 mod rpc_trace;
 mod submissions;

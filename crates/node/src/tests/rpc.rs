@@ -14,8 +14,8 @@ use crate::api::NodeApi;
 pub(super) struct Served {
     pub(super) actor: Actor,
     server: RpcServer,
-    url: String,
-    http: reqwest::Client,
+    pub(super) url: String,
+    pub(super) http: reqwest::Client,
     _datadir: tempfile::TempDir,
 }
 

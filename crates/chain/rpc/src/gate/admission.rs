@@ -1,0 +1,126 @@
+//! What every call passes before it is carried out, alone or in a batch, over HTTP or WebSocket.
+
+use std::{future::Future, net::IpAddr, sync::Arc, time::Instant};
+
+use jsonrpsee::{
+    core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
+    server::MethodResponse,
+    types::{ErrorObjectOwned, Extensions, Request},
+};
+use tower::Layer;
+
+use super::{connections::Connection, rate::Buckets};
+use crate::RpcError;
+
+/// Where a request comes from, as far as the server trusts what it is told. In the request's extensions.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Source(pub(super) IpAddr);
+
+/// In a response's extensions: its source sends too much.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct LimitExceeded;
+
+/// Limits transactions by source and the calls of a WebSocket by what its client reads.
+#[derive(Debug, Clone)]
+pub(crate) struct AdmissionLayer {
+    pub(super) buckets: Arc<Buckets>,
+}
+
+impl<S> Layer<S> for AdmissionLayer {
+    type Service = Admission<S>;
+
+    fn layer(&self, inner: S) -> Self::Service {
+        Admission { buckets: self.buckets.clone(), inner }
+    }
+}
+
+/// See [`AdmissionLayer`].
+#[derive(Debug, Clone)]
+pub(crate) struct Admission<S> {
+    buckets: Arc<Buckets>,
+    inner: S,
+}
+
+impl<S> Admission<S> {
+    /// Whether this source may make this call now.
+    fn check(&self, method: &str, extensions: &Extensions) -> Result<(), ErrorObjectOwned> {
+        let Some(Source(source)) = extensions.get().copied() else { return Ok(()) };
+        if !method.starts_with("eth_sendRawTransaction") {
+            return Ok(());
+        }
+        self.buckets.take(source, Instant::now()).map_err(|wait| {
+            tracing::debug!(%source, "a source sends more transactions than it may");
+            let milliseconds = wait.as_millis().max(1);
+            RpcError::LimitExceeded(format!(
+                "limit exceeded: too many transactions from {source}; the next one is taken in {milliseconds} ms"
+            ))
+            .into()
+        })
+    }
+}
+
+impl<S> RpcServiceT for Admission<S>
+where
+    S: RpcServiceT<MethodResponse = MethodResponse, BatchResponse = MethodResponse> + Clone + Send + Sync + 'static,
+    S::NotificationResponse: Send,
+{
+    type MethodResponse = MethodResponse;
+    type NotificationResponse = S::NotificationResponse;
+    type BatchResponse = MethodResponse;
+
+    fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let this = self.clone();
+        async move {
+            if let Err(error) = this.check(request.method_name(), request.extensions()) {
+                return limited(MethodResponse::error(request.id, error));
+            }
+            match connection(request.extensions()) {
+                Some(connection) => connection.carry_out(this.inner.call(request), bytes).await,
+                None => this.inner.call(request).await,
+            }
+        }
+    }
+
+    fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+        let this = self.clone();
+        async move {
+            let mut is_limited = false;
+            let mut from = None;
+            for entry in batch.iter_mut() {
+                let Ok(BatchEntry::Call(call)) = entry else { continue };
+                from = from.or_else(|| connection(call.extensions()));
+                if let Err(error) = this.check(call.method_name(), call.extensions()) {
+                    is_limited = true;
+                    *entry = Err(BatchEntryErr::new(call.id.clone(), error));
+                }
+            }
+            let response = match from {
+                Some(connection) => connection.carry_out(this.inner.batch(batch), bytes).await,
+                None => this.inner.batch(batch).await,
+            };
+            if is_limited { limited(response) } else { response }
+        }
+    }
+
+    fn notification<'a>(
+        &self,
+        notification: Notification<'a>,
+    ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
+        self.inner.notification(notification)
+    }
+}
+
+fn connection(extensions: &Extensions) -> Option<Arc<Connection>> {
+    extensions.get::<Arc<Connection>>().cloned()
+}
+
+/// Bytes of an answer that go to the client as such.
+fn bytes(response: &MethodResponse) -> usize {
+    let is_sent = response.is_method_call() || response.is_batch();
+    if is_sent { response.as_json().get().len() } else { 0 }
+}
+
+fn limited(mut response: MethodResponse) -> MethodResponse {
+    response.extensions_mut().insert(LimitExceeded);
+    response
+}

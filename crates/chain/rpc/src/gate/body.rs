@@ -1,0 +1,147 @@
+//! Bodies within bounds: of size, of time, and of what all of them together hold in memory.
+
+use std::{
+    pin::Pin,
+    sync::Arc,
+    task::{Context, Poll},
+    time::Duration,
+};
+
+use bytes::{Bytes, BytesMut};
+use http::HeaderMap;
+use http_body_util::BodyExt as _;
+use hyper::body::{Body, Frame, Incoming, SizeHint};
+use jsonrpsee::{
+    core::BoxError,
+    server::{HttpBody, HttpResponse},
+};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// A body up to this size is always taken and an answer up to it always given: what a wallet sends and asks is smaller.
+const SMALL: usize = 64 << 10;
+/// Memory is counted in these.
+const UNIT: usize = 1 << 10;
+
+/// Why a body was not taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum BodyError {
+    /// It is larger than one may be.
+    TooLarge,
+    /// It did not come within the time for it.
+    TooSlow,
+    /// All large bodies together take as much memory as they may.
+    NoMemory,
+    /// The client broke off.
+    Broken,
+}
+
+/// Memory for bodies beyond the small ones.
+#[derive(Debug, Clone)]
+pub(super) struct BodyMemory(Arc<Semaphore>);
+
+/// A part of it; dropping it gives it back.
+pub(super) type Share = Option<OwnedSemaphorePermit>;
+
+impl BodyMemory {
+    pub(super) fn new(bytes: usize) -> Self {
+        Self(Arc::new(Semaphore::new(bytes / UNIT)))
+    }
+
+    fn take(&self, bytes: usize) -> Option<OwnedSemaphorePermit> {
+        let units = u32::try_from(bytes.div_ceil(UNIT)).ok()?;
+        self.0.clone().try_acquire_many_owned(units).ok()
+    }
+
+    /// Reads a whole body.
+    pub(super) async fn read(
+        &self,
+        headers: &HeaderMap,
+        body: Incoming,
+        max: usize,
+        within: Duration,
+    ) -> Result<(Bytes, Share), BodyError> {
+        let announced = headers.get(http::header::CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+        if announced.is_some_and(|length: u64| length > max as u64) {
+            return Err(BodyError::TooLarge);
+        }
+        let read = self.read_within(body, max);
+        tokio::time::timeout(within, read).await.unwrap_or(Err(BodyError::TooSlow))
+    }
+
+    async fn read_within(&self, mut body: Incoming, max: usize) -> Result<(Bytes, Share), BodyError> {
+        let mut read = BytesMut::new();
+        let mut share: Share = None;
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
+            if read.len() + data.len() > max {
+                return Err(BodyError::TooLarge);
+            }
+            // Memory is taken for what came, not for what was announced.
+            if read.len() + data.len() > SMALL {
+                let more = self.take(data.len()).ok_or(BodyError::NoMemory)?;
+                match &mut share {
+                    Some(share) => share.merge(more),
+                    None => share = Some(more),
+                }
+            }
+            read.extend_from_slice(&data);
+        }
+        Ok((read.freeze(), share))
+    }
+
+    /// An answer that holds its share of memory until it is sent or given up; `None` if there is no memory for it.
+    pub(super) fn hold(&self, response: HttpResponse) -> Option<HttpResponse> {
+        let bytes = response.body().size_hint().lower() as usize;
+        if bytes <= SMALL {
+            return Some(response);
+        }
+        let share = self.take(bytes)?;
+        Some(response.map(|body| HttpBody::new(Held { body, _share: share })))
+    }
+}
+
+/// A body with its share of memory.
+struct Held {
+    body: HttpBody,
+    _share: OwnedSemaphorePermit,
+}
+
+impl Body for Held {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Self::Data>, Self::Error>>> {
+        Pin::new(&mut self.body).poll_frame(cx)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn answer(bytes: usize) -> HttpResponse {
+        HttpResponse::new(HttpBody::from(vec![7; bytes]))
+    }
+
+    #[tokio::test]
+    async fn large_answers_share_the_memory_and_small_ones_need_none() {
+        let memory = BodyMemory::new(300 << 10);
+        let first = memory.hold(answer(200 << 10)).unwrap();
+        assert_eq!(first.body().size_hint().exact(), Some(200 << 10));
+        assert!(memory.hold(answer(200 << 10)).is_none());
+        assert!(memory.hold(answer(SMALL)).is_some());
+        assert_eq!(first.into_body().collect().await.unwrap().to_bytes().len(), 200 << 10);
+        assert!(memory.hold(answer(200 << 10)).is_some(), "what was sent is given back");
+    }
+}

@@ -1,0 +1,14 @@
+//! Between the network and the methods: who may connect, how much memory and time a request may take, how many transactions one
+//! source may send. Nothing that arrives here may take the node down.
+
+mod admission;
+mod body;
+mod connections;
+mod http;
+mod rate;
+mod serve;
+mod socket;
+
+pub(crate) use admission::AdmissionLayer;
+pub(crate) use http::Gate;
+pub(crate) use serve::serve;

@@ -1,0 +1,209 @@
+//! What becomes of a data directory that was damaged, or that cannot grow: copies of one that a killed sequencer left.
+
+use crate::{
+    load::{Load, transfer},
+    promises::Promises,
+};
+use openledger_devnet::Account;
+use openledger_e2e::{Failure, Node, Process, Rollup, ensure};
+use serde_json::{Value, json};
+use std::{
+    fs::{self, OpenOptions},
+    os::unix::fs::FileExt as _,
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
+
+/// Transactions that wait for an earlier nonce, and so stay in the pool for ever.
+const WAITING: u64 = 5;
+/// Size in KiB beyond which no file can grow on the "full disk".
+const FULL: u64 = 3072;
+/// Transactions of each sender, more than fit on it.
+const MOST: u64 = 10_000;
+
+/// What a killed sequencer left, and what it had said.
+pub(crate) struct Remains {
+    pub(crate) datadir: PathBuf,
+    pub(crate) promises: Promises,
+    /// Hashes of transactions that wait, the oldest first.
+    pub(crate) waiting: Vec<Value>,
+}
+
+impl Remains {
+    /// A node on a copy of them.
+    fn copy(&self, rollup: &Rollup, name: &str) -> Result<Node, Failure> {
+        let node = rollup.sequencer(name)?;
+        let (from, to) = (self.datadir.join("db"), node.datadir().join("db"));
+        fs::create_dir_all(&to)?;
+        for entry in fs::read_dir(&from)?.flatten() {
+            fs::copy(entry.path(), to.join(entry.file_name()))?;
+        }
+        fs::copy(journal(&self.datadir), journal(node.datadir()))?;
+        Ok(node)
+    }
+}
+
+/// Takes transactions into the pool that no block can hold yet.
+pub(crate) async fn wait_for_ever(node: &Node) -> Result<Vec<Value>, Failure> {
+    let mut waiting = Vec::new();
+    for nonce in 1..=WAITING {
+        let raw = transfer(&Account::role("payer").signer(), nonce)?;
+        waiting.push(node.rpc.call("eth_sendRawTransaction", json!([raw])).await?);
+    }
+    Ok(waiting)
+}
+
+/// A log of the database that ends in the middle of a record, as a disk leaves it that lied about what it had written: everything
+/// before is there, and what L1 has comes back from L1.
+pub(crate) async fn torn_log(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
+    let node = remains.copy(rollup, "torn-log")?;
+    cut(&newest(&node, "log")?, 30)?;
+    let _process = node.start().await?;
+    remains.promises.kept_again(&node.rpc).await?;
+    still_wait(&node, &remains.waiting).await
+}
+
+/// A journal of the pool that ends in the middle of a record: that one was not acknowledged, those before were.
+pub(crate) async fn torn_journal(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
+    let node = remains.copy(rollup, "torn-journal")?;
+    cut(&journal(node.datadir()), 3)?;
+    let process = node.start().await?;
+    let (torn, whole) = remains.waiting.split_last().ok_or("nothing waits")?;
+    still_wait(&node, whole).await?;
+    let last = node.rpc.call("eth_getTransactionByHash", json!([torn])).await?;
+    ensure(last.is_null(), format!("half a transaction came back as {last}"))?;
+    ensure(process.log().contains("torn record"), "the log does not say that a record was torn")?;
+    remains.promises.kept_again(&node.rpc).await
+}
+
+/// A wrong byte in the middle of the log: the node says so and does not start on what is left.
+pub(crate) async fn wrong_byte_in_log(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
+    let node = remains.copy(rollup, "wrong-log")?;
+    flip_middle(&largest(&node, "log")?)?;
+    let mut process = node.spawn()?;
+    let status = process.ends(Duration::from_secs(30)).await?;
+    ensure(!status.success(), "the node started on a damaged log")?;
+    says_what_to_do(&process)
+}
+
+/// A wrong byte in each file of the database in turn: whatever the node answers is right, or an error that says where the
+/// damage is and what to do.
+pub(crate) async fn wrong_byte_in_table(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
+    let node = remains.copy(rollup, "wrong-table")?;
+    // The first start moves what is in the log into files.
+    node.start().await?.kill()?;
+    let mut said = 0;
+    let tables = files(&node, "sst")?;
+    for (_, _, file) in &tables {
+        let whole = fs::read(file)?;
+        flip_middle(file)?;
+        let mut process = node.spawn()?;
+        let wrong = match node.answers(&mut process).await {
+            Ok(()) => remains.promises.errors_in_place_of_answers(&node.rpc).await?,
+            Err(_) => vec![process.tail()],
+        };
+        process.kill()?;
+        if !wrong.is_empty() {
+            said += 1;
+            // Where the damage is in what describes a file, RocksDB names the list of files instead.
+            let folder = node.datadir().join("db").display().to_string();
+            for error in wrong {
+                let is_clear = ["corrupted", &folder, "Restore a copy"].iter().all(|part| error.contains(part));
+                ensure(is_clear, format!("this does not say what is wrong with {}: {error}", file.display()))?;
+            }
+        }
+        // Files that were merged into others are gone.
+        if file.exists() {
+            fs::write(file, whole)?;
+        }
+    }
+    ensure(said > 0, format!("a wrong byte in any of {} files went unnoticed", tables.len()))?;
+    println!("     {said} of {} wrong bytes were met and said; the others were not read", tables.len());
+    Ok(())
+}
+
+/// A disk on which nothing can grow any more (here: no file beyond a size): the node says so and stops; with space it goes on, and
+/// nothing that it had taken is lost.
+pub(crate) async fn full_disk() -> Result<(), Failure> {
+    // Another L1 than that of the scenarios before: what they sent would come back from it.
+    let rollup = Rollup::deploy().await?;
+    let node = rollup.sequencer("full")?;
+    let mut limited = Command::new("bash");
+    // Without the trap the system would kill the process instead of failing its writes.
+    limited.args(["-c", &format!("trap '' XFSZ; ulimit -f {FULL}; exec \"$0\" \"$@\"")]);
+    let command = node.command();
+    limited.arg(command.get_program()).args(command.get_args());
+    let mut process = Process::start(limited, &node.datadir().with_extension("log"))?;
+    node.answers(&mut process).await?;
+    let mut promises = Promises::default();
+    let mut load = Load::new(node.rpc.clone(), MOST);
+    let (made, refusals) = load.until_gone().await?;
+    promises.add(made);
+    let status = process.ends(Duration::from_secs(30)).await?;
+    ensure(!status.success(), "the node stopped as if all were well")?;
+    let end = process.tail();
+    ensure(end.contains("no space left") && end.contains("free some space"), format!("the end is not clear: {end}"))?;
+    for refusal in &refusals {
+        ensure(refusal.contains("written to disk"), format!("a transaction was refused with {refusal}"))?;
+    }
+    let mut process = node.start().await?;
+    promises.all_are_kept(&node.rpc).await?;
+    println!("     {promises} kept on a full disk; {} transactions refused", refusals.len());
+    process.kill()
+}
+
+async fn still_wait(node: &Node, waiting: &[Value]) -> Result<(), Failure> {
+    for hash in waiting {
+        let found = node.rpc.call("eth_getTransactionByHash", json!([hash])).await?;
+        ensure(found["hash"] == *hash, format!("{hash} was acknowledged and does not wait any more"))?;
+    }
+    Ok(())
+}
+
+fn says_what_to_do(process: &Process) -> Result<(), Failure> {
+    let log = process.log();
+    let said = log.contains("corrupted") && log.contains("Restore a copy of the data directory");
+    ensure(said, format!("the log does not say what to do: {}", process.tail()))
+}
+
+fn journal(datadir: &Path) -> PathBuf {
+    datadir.join("transactions.journal")
+}
+
+/// Files of the database with this extension, with their numbers and sizes.
+fn files(node: &Node, extension: &str) -> Result<Vec<(u64, u64, PathBuf)>, Failure> {
+    let mut files = Vec::new();
+    for entry in fs::read_dir(node.datadir().join("db"))?.flatten() {
+        let path = entry.path();
+        let number = path.file_stem().and_then(|stem| stem.to_str()?.parse().ok());
+        if let Some(number) = number.filter(|_| path.extension().is_some_and(|found| found == extension)) {
+            files.push((number, entry.metadata()?.len(), path));
+        }
+    }
+    Ok(files)
+}
+
+/// The newest file that holds something.
+fn newest(node: &Node, extension: &str) -> Result<PathBuf, Failure> {
+    let newest = files(node, extension)?.into_iter().filter(|(_, bytes, _)| *bytes > 0).max();
+    Ok(newest.ok_or(format!("no .{extension} file"))?.2)
+}
+
+fn largest(node: &Node, extension: &str) -> Result<PathBuf, Failure> {
+    let largest = files(node, extension)?.into_iter().max_by_key(|(_, bytes, _)| *bytes);
+    Ok(largest.ok_or(format!("no .{extension} file"))?.2)
+}
+
+fn cut(file: &Path, bytes: u64) -> Result<(), Failure> {
+    let file = OpenOptions::new().write(true).open(file)?;
+    Ok(file.set_len(file.metadata()?.len() - bytes)?)
+}
+
+fn flip_middle(file: &Path) -> Result<(), Failure> {
+    let file = OpenOptions::new().read(true).write(true).open(file)?;
+    let middle = file.metadata()?.len() / 2;
+    let mut byte = [0];
+    file.read_exact_at(&mut byte, middle)?;
+    Ok(file.write_all_at(&[!byte[0]], middle)?)
+}
