@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds floors 1 and 2 (protocol and execution) for a bare 64-bit RISC-V machine: no operating system, no std. The
-# fault-proof program is made of these crates, so they must not come to need more than core and alloc.
+# Builds floors 1 and 2 (protocol and execution), the trie and the witness for a bare 64-bit RISC-V machine: no operating
+# system, no std. The fault-proof program is made of these crates, so they must not come to need more than core and alloc.
 #
 # The target's own core and alloc come from rustup where it can fetch them; otherwise they are built from the standard
 # library's sources, which Debian packages for the same compiler. Once there, nothing is fetched again.
@@ -8,7 +8,7 @@ set -euo pipefail
 cd "$(dirname "$0")/.."
 
 target=riscv64imac-unknown-none-elf
-crates=(openledger-primitives openledger-attribution openledger-batch openledger-evm openledger-stf)
+crates=(openledger-primitives openledger-attribution openledger-batch openledger-evm openledger-stf openledger-trie openledger-witness)
 home=${OPENLEDGER_HOME:-${XDG_CACHE_HOME:-$HOME/.cache}/openledger}
 sysroot=$(rustc --print sysroot)
 version=$(rustc --version | awk '{print $2}')

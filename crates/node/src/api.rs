@@ -13,9 +13,10 @@ use openledger_rpc::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, Heads, Health, PoolCounts, Proof, Readiness,
     RpcError, SenderTransactions, SyncStatus, TransactionLocation,
 };
-use openledger_stf::{StateChanges, StateRoots, next_base_fee};
+use openledger_stf::{ExecutionError, StateChanges, StateRoots, next_base_fee};
 use openledger_storage::StorageError;
 use openledger_txpool::{PoolTransaction, SenderContent};
+use openledger_witness::{Witness, WitnessError, record};
 use tokio::sync::broadcast;
 
 use crate::{Chain, NodeError, l1::L1Status, phases::Phase, process, readiness::Position, upstream::Upstream};
@@ -108,6 +109,23 @@ impl ChainApi for NodeApi {
     fn roots(&self, number: u64, changes: &StateChanges) -> Result<StateRoots, RpcError> {
         let state = self.chain.db().state_at(number).map_err(storage_error)?;
         Ok(state.hypothetical_roots(changes)?)
+    }
+
+    fn execution_witness(&self, number: u64, max_bytes: usize) -> Result<Witness, RpcError> {
+        let Some(parent) = number.checked_sub(1) else {
+            return Err(RpcError::Execution("the genesis block is not executed: it has no witness".to_owned()));
+        };
+        let missing = |number: u64| RpcError::BlockNotFound(number.to_string());
+        let db = self.chain.db();
+        let block = self.chain.block(number).map_err(node_error)?.ok_or_else(|| missing(number))?;
+        let state = db.state_at(parent).map_err(storage_error)?;
+        let parent = db.header(parent).map_err(storage_error)?.ok_or_else(|| missing(parent))?;
+        let header = |number: u64| {
+            let found = db.header(number)?.ok_or_else(|| StorageError::UnknownBlock(number.to_string()))?;
+            Ok(found.into_inner())
+        };
+        record(&state, &parent, &self.chain.config().chain_spec(), &block.block, header, max_bytes)
+            .map_err(witness_error)
     }
 
     fn next_base_fee(&self, parent: &Header) -> u64 {
@@ -268,6 +286,14 @@ fn transactions(waiting: &SenderContent) -> SenderTransactions {
 fn node_error(error: NodeError) -> RpcError {
     match error {
         NodeError::Storage(error) => storage_error(error),
+        other => RpcError::internal(other),
+    }
+}
+
+fn witness_error(error: WitnessError) -> RpcError {
+    match error {
+        WitnessError::TooLarge { .. } => RpcError::LimitExceeded(error.to_string()),
+        WitnessError::State(error) | WitnessError::Execution(ExecutionError::State(error)) => error.into(),
         other => RpcError::internal(other),
     }
 }

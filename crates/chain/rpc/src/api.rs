@@ -6,6 +6,7 @@ use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256};
 use openledger_primitives::{Block, Header, L1BlockRef, L2BlockRef, Receipt, RollupConfig, Transaction};
 use openledger_stf::{StateChanges, StateReader, StateRoots};
+use openledger_witness::Witness;
 use serde::{Deserialize, Serialize};
 use tokio::sync::broadcast;
 
@@ -205,6 +206,8 @@ pub trait ChainApi: Send + Sync + 'static {
     fn oldest_state(&self) -> u64;
     /// The roots of the state after a canonical block and `changes` on top of it.
     fn roots(&self, number: u64, changes: &StateChanges) -> Result<StateRoots, RpcError>;
+    /// What a canonical block reads of the state before it, with at most `max_bytes` of state and code.
+    fn execution_witness(&self, number: u64, max_bytes: usize) -> Result<Witness, RpcError>;
     /// The base fee of the block after `parent`, in wei per gas.
     fn next_base_fee(&self, parent: &Header) -> u64;
 

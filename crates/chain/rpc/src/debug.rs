@@ -10,6 +10,7 @@ use alloy_rpc_types_trace::geth::{
     GethTrace, TraceResult,
 };
 use jsonrpsee::proc_macros::rpc;
+use openledger_witness::Witness;
 use revm_inspectors::tracing::{DebugInspector, TransactionContext};
 use serde::Deserialize;
 
@@ -64,6 +65,12 @@ pub trait Debug {
         block: B256,
         options: Option<GethDebugTracingOptions>,
     ) -> Result<Vec<TraceResult>, RpcError>;
+    /// What a block reads of the state before it: enough to execute it without a database.
+    #[method(name = "executionWitness", blocking)]
+    fn execution_witness(&self, block: BlockNumberOrTag) -> Result<Witness, RpcError>;
+    /// What a block reads of the state before it.
+    #[method(name = "executionWitnessByBlockHash", blocking)]
+    fn execution_witness_by_hash(&self, block: B256) -> Result<Witness, RpcError>;
     /// RLP of a header.
     #[method(name = "getRawHeader", blocking)]
     fn raw_header(&self, block: BlockId) -> Result<Bytes, RpcError>;
@@ -129,6 +136,14 @@ impl DebugServer for Context {
         self.trace_block(&self.whole(block.into())?, options)
     }
 
+    fn execution_witness(&self, block: BlockNumberOrTag) -> Result<Witness, RpcError> {
+        self.witness(block.into())
+    }
+
+    fn execution_witness_by_hash(&self, block: B256) -> Result<Witness, RpcError> {
+        self.witness(block.into())
+    }
+
     fn raw_header(&self, block: BlockId) -> Result<Bytes, RpcError> {
         Ok(alloy_rlp::encode(&self.whole(block)?.block.header).into())
     }
@@ -164,6 +179,14 @@ impl Context {
     pub(crate) fn whole(&self, id: BlockId) -> Result<Arc<BlockInfo>, RpcError> {
         let number = self.existing(Some(id))?;
         self.chain.block(number)?.ok_or_else(|| RpcError::BlockNotFound(number.to_string()))
+    }
+
+    fn witness(&self, block: BlockId) -> Result<Witness, RpcError> {
+        let number = self.existing(Some(block))?;
+        let _place = self.begin_trace()?;
+        // It is answered in hex, two digits for each byte.
+        let max_bytes = self.limits.max_trace_bytes.min(self.limits.max_response_bytes as usize / 2);
+        self.chain.execution_witness(number, max_bytes)
     }
 
     fn trace_block(

@@ -44,6 +44,9 @@ pub enum AttributesError {
     /// Either of the two alone would make the next base fee undefined.
     #[error("one of EIP-1559 denominator and elasticity is zero and the other is not, or they do not fit in 32 bits")]
     Eip1559Params,
+    /// A header of this chain has 17 bytes of extra data, the version first (Jovian).
+    #[error("the extra data does not hold the parameters of the base fee")]
+    ExtraData,
 }
 
 /// What is wrong with a transaction.

@@ -1,6 +1,6 @@
 use crate::AttributesError;
 use alloy_eips::eip1559::calc_next_block_base_fee;
-use alloy_primitives::Bytes;
+use alloy_primitives::{B64, Bytes};
 use op_alloy_consensus::{decode_eip_1559_params, decode_jovian_extra_data, encode_jovian_extra_data};
 use openledger_primitives::{BaseFeeParams, BlockAttributes, ChainSpec, Header};
 
@@ -24,6 +24,13 @@ pub fn min_base_fee(header: &Header) -> u64 {
     decode_jovian_extra_data(&header.extra_data).map_or(0, |(_, _, minimum)| minimum)
 }
 
+/// The EIP-1559 parameters in the extra data of a header, as attributes carry them: denominator, elasticity.
+pub(crate) fn eip_1559_params(header: &Header) -> Result<B64, AttributesError> {
+    let wrong = |_| AttributesError::ExtraData;
+    decode_jovian_extra_data(&header.extra_data).map_err(wrong)?;
+    header.extra_data.get(1..9).and_then(|params| params.try_into().ok()).ok_or(AttributesError::ExtraData)
+}
+
 /// The extra data of a block with these attributes: version 1, denominator, elasticity, minimum base fee.
 pub(crate) fn extra_data(spec: &ChainSpec, attributes: &BlockAttributes) -> Result<Bytes, AttributesError> {
     let (elasticity, denominator) = decode_eip_1559_params(attributes.eip_1559_params);
@@ -37,7 +44,7 @@ pub(crate) fn extra_data(spec: &ChainSpec, attributes: &BlockAttributes) -> Resu
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloy_primitives::{B64, bytes, fixed_bytes};
+    use alloy_primitives::{bytes, fixed_bytes};
 
     const SPEC: ChainSpec = ChainSpec::new(20300);
 

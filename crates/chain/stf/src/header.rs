@@ -1,10 +1,13 @@
-use crate::{StateChanges, StateRoots};
+use crate::{
+    AttributesError, StateChanges, StateRoots,
+    fees::{eip_1559_params, min_base_fee},
+};
 use alloc::vec::Vec;
 use alloy_consensus::{
     BlockBody, EMPTY_OMMER_ROOT_HASH, Sealed, TxReceipt,
     proofs::{calculate_receipt_root, calculate_transaction_root},
 };
-use alloy_eips::{eip4895::Withdrawals, eip7685::EMPTY_REQUESTS_HASH};
+use alloy_eips::{Encodable2718, eip4895::Withdrawals, eip7685::EMPTY_REQUESTS_HASH};
 use alloy_primitives::{Address, B64, B256, Bloom, Bytes, U256};
 use openledger_primitives::{Block, BlockAttributes, Header, Receipt, Transaction, output_root};
 
@@ -56,6 +59,23 @@ impl ExecutedBlock {
         let header = &self.block.header;
         output_root(header.state_root, header.withdrawals_root.unwrap_or_default(), self.hash)
     }
+}
+
+/// The attributes that a block was made of: with the same parent and state, they make it again. The header's other fields follow
+/// from execution; compare the hashes.
+pub fn attributes_of(block: &Block) -> Result<BlockAttributes, AttributesError> {
+    let header = &block.header;
+    Ok(BlockAttributes {
+        timestamp: header.timestamp,
+        prev_randao: header.mix_hash,
+        fee_recipient: header.beneficiary,
+        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
+        gas_limit: header.gas_limit,
+        eip_1559_params: eip_1559_params(header)?,
+        min_base_fee: min_base_fee(header),
+        transactions: block.body.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),
+        no_tx_pool: true,
+    })
 }
 
 /// The header of the next block as far as the attributes decide it, by the rules of Isthmus and Jovian.

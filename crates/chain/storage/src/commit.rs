@@ -7,7 +7,7 @@ use alloy_consensus::Header;
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
 
-use openledger_primitives::{Block, Receipt, addresses::L2_TO_L1_MESSAGE_PASSER};
+use openledger_primitives::{Block, Receipt};
 use openledger_stf::{AccountChange, ExecutedBlock, StateChanges, StateRoots};
 use openledger_trie::{
     EMPTY_ROOT_HASH, EmptyStore, Nibbles, NodeReader, StateTrie, StateUpdate, StorageUpdate, TrieAccount, TrieError,
@@ -29,7 +29,7 @@ pub(crate) struct Prepared {
     /// Hash of the block that the changes follow.
     parent: B256,
     update: StateUpdate,
-    message_passer_root: B256,
+    pub(crate) roots: StateRoots,
     accounts: BTreeMap<Address, Option<TrieAccount>>,
 }
 
@@ -42,24 +42,14 @@ impl Prepared {
             .collect::<Result<_, StorageError>>()?;
         let store = Loaded { nodes: view, accounts: &accounts };
         let update = state_root(&store, view.state_root(), changes)?;
-        let message_passer_root = match update.storages.get(&L2_TO_L1_MESSAGE_PASSER) {
-            Some(storage) => storage.root,
-            None => {
-                view.trie_account(&L2_TO_L1_MESSAGE_PASSER)?.map_or(EMPTY_ROOT_HASH, |account| account.storage_root)
-            }
-        };
-        Ok(Self { parent: view.block().hash, update, message_passer_root, accounts })
+        let roots = update.roots(view)?;
+        Ok(Self { parent: view.block().hash, update, roots, accounts })
     }
 
     pub(crate) fn genesis(changes: &StateChanges) -> Result<Self, StorageError> {
         let update = state_root(&EmptyStore, EMPTY_ROOT_HASH, changes)?;
-        let message_passer_root =
-            update.storages.get(&L2_TO_L1_MESSAGE_PASSER).map_or(EMPTY_ROOT_HASH, |storage| storage.root);
-        Ok(Self { parent: B256::ZERO, update, message_passer_root, accounts: BTreeMap::new() })
-    }
-
-    pub(crate) fn roots(&self) -> StateRoots {
-        StateRoots { state_root: self.update.root, message_passer_root: self.message_passer_root }
+        let roots = update.roots(&EmptyStore)?;
+        Ok(Self { parent: B256::ZERO, update, roots, accounts: BTreeMap::new() })
     }
 }
 
@@ -70,8 +60,8 @@ struct Loaded<'a> {
 }
 
 impl NodeReader for Loaded<'_> {
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Bytes>, TrieError> {
-        self.nodes.node(owner, path)
+    fn node(&self, owner: Option<B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError> {
+        self.nodes.node(owner, path, hash)
     }
 }
 
@@ -100,7 +90,7 @@ impl Database {
             Some(prepared) => prepared,
             None => Arc::new(Prepared::new(&self.building()?, &executed.changes)?),
         };
-        check_roots(header, prepared.roots())?;
+        check_roots(header, prepared.roots)?;
 
         let mut recorder = Recorder::new(store, id.number, true);
         write_state(&mut recorder, store, &executed.changes, &prepared)?;

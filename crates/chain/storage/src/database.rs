@@ -133,7 +133,7 @@ impl Database {
             });
         }
         let prepared = Prepared::genesis(changes)?;
-        commit::check_roots(&block.header, prepared.roots())?;
+        commit::check_roots(&block.header, prepared.roots)?;
         let mut recorder = Recorder::new(store, id.number, false);
         commit::write_state(&mut recorder, store, changes, &prepared)?;
         commit::write_block(&mut recorder, block, id.hash, &[], &[]);
@@ -151,7 +151,7 @@ impl Database {
 
     /// The roots of a genesis state, computed from nothing.
     pub fn genesis_roots(changes: &StateChanges) -> Result<StateRoots, StorageError> {
-        Ok(Prepared::genesis(changes)?.roots())
+        Ok(Prepared::genesis(changes)?.roots)
     }
 
     /// The state after the newest block.

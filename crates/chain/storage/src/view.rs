@@ -64,7 +64,7 @@ impl StateView {
 
     /// The roots that `changes` lead to, in a block that is never committed: nothing of it is kept for that.
     pub fn hypothetical_roots(&self, changes: &StateChanges) -> Result<StateRoots, StateError> {
-        Ok(Prepared::new(self, changes)?.roots())
+        Ok(Prepared::new(self, changes)?.roots)
     }
 
     /// Reads a versioned value as of this block.
@@ -168,14 +168,14 @@ impl StateReader for StateView {
 impl StateCommitter for StateView {
     fn roots(&self, changes: &StateChanges) -> Result<StateRoots, StateError> {
         let prepared = Prepared::new(self, changes)?;
-        let roots = prepared.roots();
+        let roots = prepared.roots;
         self.db.keep_prepared(prepared);
         Ok(roots)
     }
 }
 
 impl NodeReader for StateView {
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Bytes>, TrieError> {
+    fn node(&self, owner: Option<B256>, path: &Nibbles, _: &B256) -> Result<Option<Bytes>, TrieError> {
         let table = if owner.is_some() { Versioned::StorageNodes } else { Versioned::AccountNodes };
         let key = Key::node(owner.as_ref(), path);
         Ok(self.read(table, &key, |value| Ok(Bytes::copy_from_slice(value)))?)

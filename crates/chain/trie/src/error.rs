@@ -1,5 +1,8 @@
+use alloc::{boxed::Box, string::ToString as _};
+
 use alloy_primitives::B256;
 use alloy_trie::Nibbles;
+use openledger_stf::StateError;
 
 /// Why a trie could not be read. None of these comes from a user's transaction: each means that the store under the trie is
 /// damaged or unreachable, and that no root may be computed from it.
@@ -7,7 +10,7 @@ use alloy_trie::Nibbles;
 pub enum TrieError {
     /// A node that its parent names is not in the store.
     #[error(
-        "trie node {hash} at path {path:?} (storage of {owner:?}) is missing: the database is incomplete or was pruned; restore it or derive the chain again"
+        "trie node {hash} at path {path:?} (storage of {owner:?}) is missing: a witness leaves it out, or the database is incomplete (restore it or derive the chain again)"
     )]
     MissingNode {
         /// The hashed address of a storage trie, or `None` for the account trie.
@@ -46,4 +49,13 @@ pub enum TrieError {
     /// The store could not answer.
     #[error("the trie's node store failed: {0}")]
     Store(Box<dyn core::error::Error + Send + Sync>),
+}
+
+impl From<TrieError> for StateError {
+    fn from(error: TrieError) -> Self {
+        match error {
+            TrieError::MissingNode { .. } => Self::Missing(error.to_string()),
+            other => Self::Backend(other.to_string()),
+        }
+    }
 }

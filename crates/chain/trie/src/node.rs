@@ -1,3 +1,5 @@
+use alloc::{boxed::Box, vec::Vec};
+
 use alloy_primitives::Bytes;
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable, Error, Header};
 use alloy_trie::{

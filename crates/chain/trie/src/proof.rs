@@ -1,3 +1,5 @@
+use alloc::vec::Vec;
+
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
@@ -26,7 +28,11 @@ pub fn prove(store: &impl NodeReader, owner: Option<B256>, root: B256, key: &Nib
         let node = match pointer.as_hash() {
             None => decode(&pointer)?,
             Some(expected) => {
-                let rlp = store.node(owner, &path)?.ok_or(TrieError::MissingNode { owner, path, hash: expected })?;
+                let rlp = store.node(owner, &path, &expected)?.ok_or(TrieError::MissingNode {
+                    owner,
+                    path,
+                    hash: expected,
+                })?;
                 let actual = keccak256(&rlp);
                 if actual != expected {
                     return Err(TrieError::WrongHash { owner, path, expected, actual });

@@ -1,8 +1,9 @@
-use std::collections::BTreeMap;
+use alloc::{collections::BTreeMap, vec::Vec};
 
 use alloy_primitives::{Address, B256, U256, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
-use openledger_stf::{AccountChange, StateChanges};
+use openledger_primitives::addresses::L2_TO_L1_MESSAGE_PASSER;
+use openledger_stf::{AccountChange, StateChanges, StateRoots};
 
 use crate::{Change, EmptyStore, NodeChanges, NodeReader, TrieError, update};
 
@@ -33,6 +34,17 @@ pub struct StateUpdate {
     pub nodes: NodeChanges,
     /// Accounts whose storage changed.
     pub storages: BTreeMap<Address, StorageUpdate>,
+}
+
+impl StateUpdate {
+    /// The commitments of a header. `store` has the state before: the message passer may not have changed.
+    pub fn roots(&self, store: &impl StateTrie) -> Result<StateRoots, TrieError> {
+        let message_passer_root = match self.storages.get(&L2_TO_L1_MESSAGE_PASSER) {
+            Some(storage) => storage.root,
+            None => store.storage_root(&L2_TO_L1_MESSAGE_PASSER)?,
+        };
+        Ok(StateRoots { state_root: self.root, message_passer_root })
+    }
 }
 
 /// What a block does to the storage trie of one account.
@@ -127,8 +139,13 @@ mod tests {
     }
 
     impl NodeReader for State {
-        fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<alloy_primitives::Bytes>, TrieError> {
-            self.nodes.node(owner, path)
+        fn node(
+            &self,
+            owner: Option<B256>,
+            path: &Nibbles,
+            hash: &B256,
+        ) -> Result<Option<alloy_primitives::Bytes>, TrieError> {
+            self.nodes.node(owner, path, hash)
         }
     }
 

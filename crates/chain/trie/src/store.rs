@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use alloc::collections::BTreeMap;
 
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::Nibbles;
@@ -9,13 +9,14 @@ use crate::{NodeChanges, TrieError};
 /// nothing has to be collected afterwards.
 pub trait NodeReader {
     /// The RLP of the node at `path` in the account trie (`owner` is `None`) or in the storage trie of the account with this
-    /// hashed address. Nodes shorter than 32 bytes are kept inside their parent and are never asked for.
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Bytes>, TrieError>;
+    /// hashed address. Its parent names it by `hash`, for stores that keep nodes under their hashes. Nodes shorter than 32 bytes
+    /// are kept inside their parent and are never asked for.
+    fn node(&self, owner: Option<B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError>;
 }
 
 impl<R: NodeReader + ?Sized> NodeReader for &R {
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Bytes>, TrieError> {
-        (**self).node(owner, path)
+    fn node(&self, owner: Option<B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError> {
+        (**self).node(owner, path, hash)
     }
 }
 
@@ -24,7 +25,7 @@ impl<R: NodeReader + ?Sized> NodeReader for &R {
 pub struct EmptyStore;
 
 impl NodeReader for EmptyStore {
-    fn node(&self, _: Option<B256>, _: &Nibbles) -> Result<Option<Bytes>, TrieError> {
+    fn node(&self, _: Option<B256>, _: &Nibbles, _: &B256) -> Result<Option<Bytes>, TrieError> {
         Ok(None)
     }
 }
@@ -63,7 +64,7 @@ impl MemoryStore {
 }
 
 impl NodeReader for MemoryStore {
-    fn node(&self, owner: Option<B256>, path: &Nibbles) -> Result<Option<Bytes>, TrieError> {
+    fn node(&self, owner: Option<B256>, path: &Nibbles, _: &B256) -> Result<Option<Bytes>, TrieError> {
         Ok(self.nodes.get(&(owner, *path)).cloned())
     }
 }

@@ -1,4 +1,8 @@
-use std::collections::{BTreeMap, btree_map::Entry};
+use alloc::{
+    boxed::Box,
+    collections::{BTreeMap, btree_map::Entry},
+    vec::Vec,
+};
 
 use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
@@ -71,7 +75,7 @@ impl<S: NodeReader> Updater<'_, S> {
         let Some(hash) = pointer.as_hash() else {
             return decode(pointer).map(Some);
         };
-        let rlp = self.store.node(owner, &path)?.ok_or(TrieError::MissingNode { owner, path, hash })?;
+        let rlp = self.store.node(owner, &path, &hash)?.ok_or(TrieError::MissingNode { owner, path, hash })?;
         let node = decode(&rlp)?;
         self.changed.insert(path, NodeChange { before: Some(rlp), after: None });
         Ok(Some(node))

@@ -63,7 +63,7 @@ proptest! {
             for (path, change) in &nodes {
                 use openledger_trie::NodeReader;
                 prop_assert_ne!(&change.before, &change.after);
-                prop_assert_eq!(&change.before, &store.node(owner, path).unwrap());
+                prop_assert_eq!(&change.before, &store.node(owner, path, &B256::ZERO).unwrap());
             }
             store.apply(owner, &nodes);
             root = new;

@@ -12,6 +12,7 @@ mod rpc_conformance;
 mod rpc_gate;
 mod rpc_rules;
 mod rpc_trace;
+mod rpc_witness;
 mod submissions;
 
 use alloy_primitives::U256;
