@@ -16,7 +16,7 @@ use openledger_txpool::{AccountCode, AccountState, BlockContext, Origin, Pool, P
 fn pool(chain: &Chain, transactions: &[Recovered<Transaction>]) -> Pool {
     let base_fee = next_base_fee(&SPEC, &chain.head);
     let config = PoolConfig::new(SPEC.chain_id);
-    let mut pool = Pool::new(config, BlockContext { gas_limit: GAS_LIMIT, base_fee, min_base_fee: 0 });
+    let mut pool = Pool::new(config, BlockContext { timestamp: 0, gas_limit: GAS_LIMIT, base_fee, min_base_fee: 0 });
     let state = |_: &Address| Ok(AccountState { nonce: 0, balance: U256::from(ETHER), code: AccountCode::None });
     for transaction in transactions {
         let raw = transaction.inner().encoded_2718().into();

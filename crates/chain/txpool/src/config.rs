@@ -13,6 +13,10 @@ pub struct PoolConfig {
     pub max_queued: usize,
     /// Transactions of one sender.
     pub max_per_sender: usize,
+    /// Transactions of one sender that wait for a gap to close.
+    pub max_queued_per_sender: usize,
+    /// Seconds for which transactions wait for a gap to close, counted from when their sender was last active.
+    pub queued_lifetime: u64,
     /// The least tip cap of a transaction from outside, in wei per gas.
     pub min_tip: u128,
     /// By how many percent a replacement has to raise both fees.
@@ -31,6 +35,8 @@ impl PoolConfig {
             max_bytes: 256 << 20,
             max_queued: 20_000,
             max_per_sender: 10_000,
+            max_queued_per_sender: 1024,
+            queued_lifetime: 3 * 60 * 60,
             min_tip: 0,
             price_bump: 10,
             allow_unprotected: false,
@@ -41,6 +47,8 @@ impl PoolConfig {
 /// What the pool has to know of the newest block.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct BlockContext {
+    /// Time of the block, in seconds since the Unix epoch: the pool's only clock.
+    pub timestamp: u64,
     /// Gas that the next block may use.
     pub gas_limit: u64,
     /// Base fee of the next block, in wei per gas.

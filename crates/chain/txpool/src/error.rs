@@ -64,7 +64,7 @@ pub enum PoolError {
         limit: usize,
     },
     /// An EIP-7702 transaction without authorisations.
-    #[error("EIP-7702 transaction with empty auth list")]
+    #[error("set code tx must have at least one authorization tuple")]
     EmptyAuthorizations,
     /// More gas than a block has.
     #[error("exceeds block gas limit: gas {gas}, limit {limit}")]
@@ -148,12 +148,19 @@ pub enum PoolError {
     /// A contract cannot send transactions (EIP-3607).
     #[error("sender not an eoa: address {0}")]
     SenderIsContract(Address),
-    /// A delegated account (EIP-7702) may have one transaction in the pool, as others can spend its balance.
+    /// A full pool does not give up what can be included for what cannot yet.
+    #[error("future transaction tries to replace pending: the pool is full; send the missing nonce first")]
+    FutureReplacePending,
+    /// A delegated account (EIP-7702), or one whose delegation waits in the pool, may have one pending transaction, as others
+    /// can spend its balance.
     #[error("in-flight transaction limit reached for delegated accounts")]
     DelegatedInFlight,
     /// A delegated account cannot leave a gap before its transaction.
     #[error("gapped-nonce tx from delegated accounts")]
     DelegatedGap,
+    /// The transaction would delegate (EIP-7702) an account that has more than one transaction in the pool.
+    #[error("authority already reserved: {0} has more than one transaction in the pool; wait until they are included")]
+    AuthorityReserved(Address),
     /// The state could not be read. The transaction may be good.
     #[error("the state could not be read: {0}; try again")]
     State(String),

@@ -1,8 +1,4 @@
-use std::{
-    cmp::Reverse,
-    collections::{BTreeMap, BTreeSet},
-    sync::Arc,
-};
+use std::{cmp::Reverse, collections::BTreeSet, sync::Arc};
 
 use alloy_primitives::{
     Address, B256, U256,
@@ -10,60 +6,9 @@ use alloy_primitives::{
 };
 
 use crate::{
-    AccountReader, AccountState, Best, BlockContext, PoolConfig, PoolError, PoolTransaction,
+    AccountReader, AccountState, Added, BlockContext, Origin, Place, PoolConfig, PoolError, PoolTransaction,
     sender::{Entry, Sender},
 };
-
-/// Where a transaction came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Origin {
-    /// From this node's own users: journaled, and evicted last.
-    Local,
-    /// From another node, or from a block that was unwound.
-    External,
-}
-
-/// Where a transaction is in the pool.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Place {
-    /// It can be included in the next block.
-    Pending,
-    /// It waits for an earlier nonce.
-    Queued,
-}
-
-/// A transaction was taken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Added {
-    /// Its hash.
-    pub hash: B256,
-    /// Where it is.
-    pub place: Place,
-    /// The transaction of the same nonce that it took the place of.
-    pub replaced: Option<B256>,
-    /// Transactions that had to go to make room.
-    pub evicted: Vec<B256>,
-}
-
-/// Numbers of transactions and bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct PoolStatus {
-    /// Transactions that can be included in the next block.
-    pub pending: usize,
-    /// Transactions that wait for an earlier nonce or for funds.
-    pub queued: usize,
-    /// Bytes of all of them.
-    pub bytes: usize,
-}
-
-/// One sender's transactions, by nonce.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct SenderContent {
-    /// Those that can be included in the next block.
-    pub pending: Vec<Arc<PoolTransaction>>,
-    /// The others.
-    pub queued: Vec<Arc<PoolTransaction>>,
-}
 
 /// Order of eviction, first to go first: others before local ones, the lower tip, the later arrival.
 type EvictionKey = (bool, Option<u128>, Reverse<u64>);
@@ -71,15 +16,22 @@ type EvictionKey = (bool, Option<u128>, Reverse<u64>);
 /// Transactions that wait for a block.
 #[derive(Debug)]
 pub struct Pool {
-    config: PoolConfig,
+    pub(crate) config: PoolConfig,
     block: BlockContext,
-    senders: AddressMap<Sender>,
-    places: B256Map<(Address, u64)>,
+    pub(crate) senders: AddressMap<Sender>,
+    pub(crate) places: B256Map<(Address, u64)>,
     evictable: BTreeSet<(EvictionKey, B256)>,
-    pending: usize,
-    bytes: usize,
+    /// How many transactions here delegate an account (EIP-7702).
+    delegating: AddressMap<usize>,
+    pub(crate) pending: usize,
+    pub(crate) bytes: usize,
     arrivals: u64,
+    /// Time of the block at which it was last looked for what waits for too long.
+    swept: u64,
 }
+
+/// Seconds between two looks for what waits for too long.
+const SWEEP_INTERVAL: u64 = 60;
 
 impl Pool {
     /// An empty pool.
@@ -90,9 +42,11 @@ impl Pool {
             senders: AddressMap::default(),
             places: B256Map::default(),
             evictable: BTreeSet::new(),
+            delegating: AddressMap::default(),
             pending: 0,
             bytes: 0,
             arrivals: 0,
+            swept: block.timestamp,
         }
     }
 
@@ -124,14 +78,18 @@ impl Pool {
                 &unknown
             }
         };
-        sender.check(&transaction)?;
+        sender.check(&transaction, self.delegating.contains_key(&address))?;
+        self.check_authorities(&transaction)?;
         let account = sender.state;
+        let waits = nonce != sender.next_nonce() && !sender.is_ready(nonce);
         let old = sender.entries.get(&nonce);
         if let Some(old) = old {
             check_replacement(&old.transaction, &transaction, self.config.price_bump)?;
         } else if sender.entries.len() >= self.config.max_per_sender {
             return Err(PoolError::SenderFull { sender: address, limit: self.config.max_per_sender });
-        } else if nonce != sender.next_nonce() && self.places.len() - self.pending >= self.config.max_queued {
+        } else if waits && sender.waiting() >= self.config.max_queued_per_sender {
+            return Err(PoolError::SenderFull { sender: address, limit: self.config.max_queued_per_sender });
+        } else if waits && self.places.len() - self.pending >= self.config.max_queued {
             return Err(PoolError::QueueFull);
         }
         let entry = Entry {
@@ -141,6 +99,9 @@ impl Pool {
             origin,
         };
         let victims = self.room_for(&entry, old)?;
+        if waits && victims.iter().any(|victim| self.place(victim) == Some(Place::Pending)) {
+            return Err(PoolError::FutureReplacePending);
+        }
         self.arrivals += 1;
 
         let replaced = self.insert(address, account, entry);
@@ -171,6 +132,16 @@ impl Pool {
         Ok(())
     }
 
+    /// An account with more than one transaction here cannot be delegated, for the reason why a delegated one cannot send more.
+    fn check_authorities(&self, transaction: &PoolTransaction) -> Result<(), PoolError> {
+        let sends_more = |authority: &&Address| self.senders.get(*authority).is_some_and(|of| of.entries.len() > 1);
+        transaction
+            .authorities()
+            .iter()
+            .find(sends_more)
+            .map_or(Ok(()), |authority| Err(PoolError::AuthorityReserved(*authority)))
+    }
+
     /// Who has to go so that `entry` fits, or why it does not. Nobody goes for someone who pays no more.
     fn room_for(&self, entry: &Entry, replaced: Option<&Entry>) -> Result<Vec<B256>, PoolError> {
         let size = entry.transaction.raw().len();
@@ -199,7 +170,11 @@ impl Pool {
         self.places.insert(entry.transaction.hash(), (address, entry.transaction.nonce()));
         self.evictable.insert((eviction_key(&entry), entry.transaction.hash()));
         self.bytes += entry.transaction.raw().len();
+        for authority in entry.transaction.authorities() {
+            *self.delegating.entry(*authority).or_default() += 1;
+        }
         let sender = self.senders.entry(address).or_insert_with(|| Sender::new(account));
+        sender.active = self.block.timestamp;
         let before = sender.ready();
         let replaced = sender.insert(entry);
         self.pending = self.pending + sender.ready() - before;
@@ -230,6 +205,14 @@ impl Pool {
         self.places.remove(&hash);
         self.evictable.remove(&(eviction_key(entry), hash));
         self.bytes -= entry.transaction.raw().len();
+        for authority in entry.transaction.authorities() {
+            if let MapEntry::Occupied(mut count) = self.delegating.entry(*authority) {
+                *count.get_mut() -= 1;
+                if *count.get() == 0 {
+                    count.remove();
+                }
+            }
+        }
     }
 
     /// Follows the chain by one block (or by several): `changed` are accounts whose nonce, balance or code may differ, of
@@ -254,6 +237,10 @@ impl Pool {
         if lower_limit {
             dropped.extend(self.drop_over_gas_limit());
         }
+        if block.timestamp >= self.swept.saturating_add(SWEEP_INTERVAL) {
+            self.swept = block.timestamp;
+            dropped.extend(self.drop_forgotten());
+        }
         Ok(dropped)
     }
 
@@ -265,9 +252,21 @@ impl Pool {
     }
 
     fn advance(&mut self, address: Address, account: AccountState) -> Vec<B256> {
+        let now = self.block.timestamp;
+        self.change(address, |sender| {
+            let dropped = sender.advance(account);
+            if !dropped.is_empty() {
+                sender.active = now;
+            }
+            dropped
+        })
+    }
+
+    /// Lets a sender drop entries, and forgets them.
+    fn change(&mut self, address: Address, drop: impl FnOnce(&mut Sender) -> Vec<Entry>) -> Vec<B256> {
         let MapEntry::Occupied(mut sender) = self.senders.entry(address) else { return Vec::new() };
         let before = sender.get().ready();
-        let dropped = sender.get_mut().advance(account);
+        let dropped = drop(sender.get_mut());
         self.pending = self.pending + sender.get().ready() - before;
         if sender.get().entries.is_empty() {
             sender.remove();
@@ -279,6 +278,20 @@ impl Pool {
                 entry.transaction.hash()
             })
             .collect()
+    }
+
+    /// Drops what waits for a gap to close while its sender does nothing.
+    fn drop_forgotten(&mut self) -> Vec<B256> {
+        let now = self.block.timestamp;
+        let is_over = |sender: &Sender| now.saturating_sub(sender.active) > self.config.queued_lifetime;
+        let mut idle: Vec<Address> = self
+            .senders
+            .iter()
+            .filter(|(_, sender)| sender.waiting() > 0 && is_over(sender))
+            .map(|(address, _)| *address)
+            .collect();
+        idle.sort_unstable();
+        idle.into_iter().flat_map(|address| self.change(address, Sender::drop_waiting)).collect()
     }
 
     fn drop_over_gas_limit(&mut self) -> Vec<B256> {
@@ -293,61 +306,6 @@ impl Pool {
         hashes.sort_unstable();
         hashes.retain(|hash| self.remove(hash).is_some());
         hashes
-    }
-
-    /// Pending transactions in the order in which a block should take them, as they are now.
-    pub fn best(&self, base_fee: u64) -> Best {
-        Best::new(base_fee, self.pending, self.senders.values())
-    }
-
-    /// The transaction with this hash.
-    pub fn get(&self, hash: &B256) -> Option<&Arc<PoolTransaction>> {
-        let (address, nonce) = self.places.get(hash)?;
-        self.senders.get(address)?.entries.get(nonce).map(|entry| &entry.transaction)
-    }
-
-    /// Whether a transaction can be included in the next block or waits, or `None` if it is not here.
-    pub fn place(&self, hash: &B256) -> Option<Place> {
-        let (address, nonce) = self.places.get(hash)?;
-        let ready = self.senders.get(address)?.is_ready(*nonce);
-        Some(if ready { Place::Pending } else { Place::Queued })
-    }
-
-    /// The nonce that the sender's next transaction should have, if the sender has any here; otherwise the state's nonce counts.
-    pub fn pending_nonce(&self, address: &Address) -> Option<u64> {
-        self.senders.get(address).map(Sender::next_nonce)
-    }
-
-    /// Numbers of transactions and bytes.
-    pub fn status(&self) -> PoolStatus {
-        PoolStatus { pending: self.pending, queued: self.places.len() - self.pending, bytes: self.bytes }
-    }
-
-    /// One sender's transactions.
-    pub fn content_of(&self, address: &Address) -> SenderContent {
-        let transactions = |entry: &Entry| entry.transaction.clone();
-        self.senders.get(address).map_or_else(SenderContent::default, |sender| SenderContent {
-            pending: sender.pending().map(transactions).collect(),
-            queued: sender.queued().map(transactions).collect(),
-        })
-    }
-
-    /// Everything, by sender.
-    pub fn content(&self) -> BTreeMap<Address, SenderContent> {
-        self.senders.keys().map(|address| (*address, self.content_of(address))).collect()
-    }
-
-    /// Local transactions in the order in which they came: what the journal should hold.
-    pub fn local(&self) -> Vec<Arc<PoolTransaction>> {
-        let mut local: Vec<_> = self
-            .senders
-            .values()
-            .flat_map(|sender| sender.entries.values())
-            .filter(|entry| entry.origin == Origin::Local)
-            .map(|entry| (entry.arrival, entry.transaction.clone()))
-            .collect();
-        local.sort_unstable_by_key(|(arrival, _)| *arrival);
-        local.into_iter().map(|(_, transaction)| transaction).collect()
     }
 }
 

@@ -55,6 +55,8 @@ pub(crate) struct Entry {
 #[derive(Debug, Default)]
 pub(crate) struct Sender {
     pub(crate) state: AccountState,
+    /// Time of the block at which it last sent something, or had something included.
+    pub(crate) active: u64,
     pub(crate) entries: BTreeMap<u64, Entry>,
     ready: usize,
     ready_cost: U256,
@@ -63,6 +65,11 @@ pub(crate) struct Sender {
 impl Sender {
     pub(crate) fn new(state: AccountState) -> Self {
         Self { state, ..Self::default() }
+    }
+
+    /// How many transactions wait for a gap to close or for funds.
+    pub(crate) fn waiting(&self) -> usize {
+        self.entries.len() - self.ready
     }
 
     /// How many transactions are pending.
@@ -87,8 +94,9 @@ impl Sender {
         self.entries.values().skip(self.ready)
     }
 
-    /// Checks a transaction against the account and what waits already.
-    pub(crate) fn check(&self, transaction: &PoolTransaction) -> Result<(), PoolError> {
+    /// Checks a transaction against the account and what waits already. `delegating` says whether a transaction in the pool
+    /// delegates the account.
+    pub(crate) fn check(&self, transaction: &PoolTransaction, delegating: bool) -> Result<(), PoolError> {
         let AccountState { nonce: next, balance, code } = self.state;
         let (nonce, cost) = (transaction.nonce(), transaction.cost());
         if code == AccountCode::Contract {
@@ -100,16 +108,17 @@ impl Sender {
         if cost > balance {
             return Err(PoolError::InsufficientFunds { balance, cost });
         }
-        let replaced = self.entries.get(&nonce);
-        if code == AccountCode::Delegation && replaced.is_none() {
-            if !self.entries.is_empty() {
+        // Whoever runs the delegation's code can spend the balance that later transactions count on.
+        if (delegating || code == AccountCode::Delegation) && !self.is_ready(nonce) {
+            if self.ready > 0 {
                 return Err(PoolError::DelegatedInFlight);
             }
             if nonce != next {
                 return Err(PoolError::DelegatedGap);
             }
         }
-        let freed = replaced.filter(|_| self.is_ready(nonce)).map_or(U256::ZERO, |entry| entry.transaction.cost());
+        let replaced = self.entries.get(&nonce).filter(|_| self.is_ready(nonce));
+        let freed = replaced.map_or(U256::ZERO, |entry| entry.transaction.cost());
         let queued = self.ready_cost - freed;
         if queued.saturating_add(cost) > balance {
             return Err(PoolError::Overdraft { balance, queued, cost });
@@ -134,6 +143,11 @@ impl Sender {
         let removed = self.entries.remove(&nonce)?;
         self.recount();
         Some(removed)
+    }
+
+    /// Takes out what waits for a gap to close or for funds.
+    pub(crate) fn drop_waiting(&mut self) -> Vec<Entry> {
+        self.entries.split_off(&self.next_nonce()).into_values().collect()
     }
 
     /// Takes over a new state of the account and returns what it made obsolete.

@@ -17,6 +17,7 @@ pub struct PoolTransaction {
     raw: Bytes,
     hash: B256,
     sender: Address,
+    authorities: Vec<Address>,
     cost: U256,
 }
 
@@ -42,6 +43,7 @@ impl PoolTransaction {
         Ok(Self {
             hash: transaction.tx_hash(),
             sender,
+            authorities: authorities(&transaction),
             cost: gas.saturating_add(transaction.value()),
             raw,
             transaction,
@@ -100,6 +102,11 @@ impl PoolTransaction {
         self.sender
     }
 
+    /// The accounts that it delegates (EIP-7702), each once: those whose signatures are valid.
+    pub fn authorities(&self) -> &[Address] {
+        &self.authorities
+    }
+
     /// Its nonce.
     pub fn nonce(&self) -> u64 {
         self.transaction.nonce()
@@ -129,4 +136,13 @@ impl PoolTransaction {
     pub fn effective_tip(&self, base_fee: u64) -> Option<u128> {
         self.transaction.effective_tip_per_gas(base_fee)
     }
+}
+
+/// Who signed the authorisations. Those without a valid signature have no effect and no authority.
+fn authorities(transaction: &Transaction) -> Vec<Address> {
+    let list = transaction.authorization_list().unwrap_or_default();
+    let mut found: Vec<Address> = list.iter().filter_map(|signed| signed.recover_authority().ok()).collect();
+    found.sort_unstable();
+    found.dedup();
+    found
 }

@@ -2,12 +2,12 @@
 
 mod support;
 
-use alloy_consensus::{SignableTransaction, TxEip1559};
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702};
 use alloy_eips::eip2718::Encodable2718;
 use alloy_primitives::{Bytes, Signature, TxKind, U256, uint};
 use alloy_signer::SignerSync;
 use openledger_primitives::Transaction;
-use openledger_txpool::{PoolConfig, PoolTransaction};
+use openledger_txpool::{PoolConfig, PoolError, PoolTransaction};
 use support::*;
 
 fn error(raw: Bytes) -> String {
@@ -59,6 +59,28 @@ fn messages_begin_with_the_words_tools_look_for() {
         let message = error(raw);
         assert!(message.starts_with(words), "{message:?} should begin with {words:?}");
     }
+}
+
+#[test]
+fn authorities_are_those_who_signed() {
+    let decode = |tx| PoolTransaction::decode(sign(0, tx), &PoolConfig::new(CHAIN));
+    let mut tx = delegation(0, GWEI, &[2, 1, 2]);
+    let mut expected = vec![address(1), address(2)];
+    expected.sort_unstable();
+    assert_eq!(decode(tx.clone()).unwrap().authorities(), expected);
+    // A signature that is nobody's makes its authorization void, not the transaction.
+    let void = tx.authorization_list[1].clone().strip_signature();
+    tx.authorization_list[1] = void.into_signed(Signature::new(U256::ZERO, U256::ZERO, false));
+    assert_eq!(decode(tx.clone()).unwrap().authorities(), [address(2)]);
+    tx.gas_limit -= 1;
+    assert_eq!(decode(tx.clone()).unwrap_err().to_string(), "intrinsic gas too low: gas 95999, minimum needed 96000");
+    tx.authorization_list.clear();
+    assert!(decode(tx).unwrap_err().to_string().starts_with("set code tx must have at least one authorization tuple"));
+    // An authorization for any chain, or another one, is not the pool's business: execution leaves it out.
+    assert_eq!(
+        decode(TxEip7702 { chain_id: 1, ..delegation(0, GWEI, &[1]) }).unwrap_err(),
+        PoolError::WrongChain { have: 1, want: CHAIN }
+    );
 }
 
 #[test]

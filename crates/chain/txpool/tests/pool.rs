@@ -99,6 +99,74 @@ fn contracts_cannot_send_and_delegated_accounts_send_one_by_one() {
     assert_eq!(add(&mut pool, 1, GWEI).unwrap_err(), PoolError::DelegatedGap);
     add(&mut pool, 0, GWEI).unwrap();
     assert_eq!(add(&mut pool, 1, GWEI).unwrap_err(), PoolError::DelegatedInFlight);
+    let mut raised = transfer(0, 2 * GWEI);
+    raised.max_fee_per_gas = 20 * GWEI;
+    assert!(pool.add(decoded(1, raised), Origin::Local, &state).unwrap().replaced.is_some());
+}
+
+#[test]
+fn a_delegation_that_waits_counts_like_one_that_is_there() {
+    let (mut pool, state) = (pool(), Accounts::default());
+    let mut add = |index, tx| pool.add(decoded(index, tx), Origin::Local, &state);
+    // Account 1 signs, account 0 sends: from then on account 1 sends one by one.
+    let first = add(0, transfer(0, GWEI)).unwrap().hash;
+    let delegating = pool.add(decoded(0, delegation(1, GWEI, &[1])), Origin::Local, &state).unwrap().hash;
+    let mut add = |index, tx| pool.add(decoded(index, tx), Origin::Local, &state);
+    assert_eq!(add(1, transfer(1, GWEI)).unwrap_err(), PoolError::DelegatedGap);
+    add(1, transfer(0, GWEI)).unwrap();
+    assert_eq!(add(1, transfer(1, GWEI)).unwrap_err(), PoolError::DelegatedInFlight);
+    // One transaction of account 1 is no obstacle to another delegation of it; two would be.
+    let again = pool.add(decoded(2, delegation(0, GWEI, &[1])), Origin::Local, &state).unwrap().hash;
+    for nonce in 0..2 {
+        pool.add(decoded(3, transfer(nonce, GWEI)), Origin::Local, &state).unwrap();
+    }
+    let error = pool.add(decoded(2, delegation(1, GWEI, &[4, 3])), Origin::Local, &state).unwrap_err();
+    assert_eq!(error, PoolError::AuthorityReserved(address(3)));
+    assert!(error.to_string().starts_with("authority already reserved"));
+    // When the last of the delegations is gone, so is the limit.
+    for hash in [delegating, again] {
+        assert_eq!(
+            pool.add(decoded(1, transfer(1, GWEI)), Origin::Local, &state).unwrap_err(),
+            PoolError::DelegatedInFlight
+        );
+        pool.remove(&hash).unwrap();
+    }
+    pool.add(decoded(1, transfer(1, GWEI)), Origin::Local, &state).unwrap();
+    assert!(pool.get(&first).is_some());
+}
+
+#[test]
+fn what_waits_for_too_long_is_dropped() {
+    let config = PoolConfig { queued_lifetime: 600, ..PoolConfig::new(CHAIN) };
+    let (mut pool, mut state) = (Pool::new(config, BLOCK), Accounts::default());
+    let after = |seconds| BlockContext { timestamp: BLOCK.timestamp + seconds, ..BLOCK };
+    for (index, nonce) in [(0, 0), (0, 2), (1, 1), (2, 3)] {
+        pool.add(decoded(index, transfer(nonce, GWEI)), Origin::Local, &state).unwrap();
+    }
+    assert!(pool.on_block(after(500), [], &state).unwrap().is_empty());
+    // Account 1 sends again, and something of account 0 is included: both are active.
+    pool.add(decoded(1, transfer(2, GWEI)), Origin::Local, &state).unwrap();
+    state.set(0, 1, U256::from(10).pow(U256::from(18)));
+    assert_eq!(pool.on_block(after(560), [address(0)], &state).unwrap().len(), 1);
+    assert_eq!(pool.on_block(after(700), [], &state).unwrap().len(), 1);
+    assert_eq!((pool.content_of(&address(1)).queued.len(), pool.content_of(&address(2)).queued.len()), (2, 0));
+    assert_eq!(pool.on_block(after(1200), [], &state).unwrap().len(), 3);
+    assert_eq!(pool.status(), Default::default());
+}
+
+#[test]
+fn what_cannot_be_included_yet_has_bounds_of_its_own() {
+    let config = PoolConfig { max_transactions: 4, max_queued_per_sender: 2, ..PoolConfig::new(CHAIN) };
+    let (mut pool, state) = (Pool::new(config, BLOCK), Accounts::default());
+    let mut add = |index, nonce, tip| pool.add(decoded(index, transfer(nonce, tip)), Origin::External, &state);
+    add(0, 1, GWEI).unwrap();
+    add(0, 2, GWEI).unwrap();
+    assert_eq!(add(0, 3, GWEI).unwrap_err(), PoolError::SenderFull { sender: address(0), limit: 2 });
+    add(1, 0, 2).unwrap();
+    add(2, 0, 3).unwrap();
+    // The pool is full. However much it pays, what waits does not take the place of what does not.
+    assert_eq!(add(3, 1, 5 * GWEI).unwrap_err(), PoolError::FutureReplacePending);
+    assert_eq!(add(3, 0, 5 * GWEI).unwrap().evicted.len(), 1);
 }
 
 #[test]

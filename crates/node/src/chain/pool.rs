@@ -223,6 +223,7 @@ fn decode_all(raw: Vec<Bytes>, config: &PoolConfig, phases: &Phases) -> Vec<Resu
 /// What the pool needs to know of the newest block.
 fn context(spec: &ChainSpec, header: &Header) -> BlockContext {
     BlockContext {
+        timestamp: header.timestamp,
         gas_limit: header.gas_limit,
         base_fee: next_base_fee(spec, header),
         min_base_fee: openledger_stf::min_base_fee(header),

@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use alloy_consensus::{SignableTransaction, TxEip1559, TxLegacy};
-use alloy_eips::eip2718::Encodable2718;
+use alloy_consensus::{SignableTransaction, TxEip1559, TxEip7702, TxLegacy};
+use alloy_eips::{eip2718::Encodable2718, eip7702::Authorization};
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
@@ -13,7 +13,8 @@ use openledger_txpool::{AccountState, BlockContext, Pool, PoolConfig, PoolTransa
 
 pub(crate) const CHAIN: u64 = 20300;
 pub(crate) const GWEI: u128 = 1_000_000_000;
-pub(crate) const BLOCK: BlockContext = BlockContext { gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
+pub(crate) const BLOCK: BlockContext =
+    BlockContext { timestamp: 1_700_000_000, gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
 
 pub(crate) fn signer(index: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::with_last_byte(index + 1)).unwrap()
@@ -45,8 +46,30 @@ where
     Transaction::from(tx.into_signed(signature)).encoded_2718().into()
 }
 
-pub(crate) fn decoded(index: u8, tx: TxEip1559) -> PoolTransaction {
+pub(crate) fn decoded<T: SignableTransaction<alloy_primitives::Signature>>(index: u8, tx: T) -> PoolTransaction
+where
+    Transaction: From<alloy_consensus::Signed<T>>,
+{
     PoolTransaction::decode(sign(index, tx), &PoolConfig::new(CHAIN)).unwrap()
+}
+
+/// A transaction that delegates accounts, each by its own signature, with a fee cap of 10 gwei.
+pub(crate) fn delegation(nonce: u64, tip: u128, authorities: &[u8]) -> TxEip7702 {
+    let authorize = |index: &u8| {
+        let authorization = Authorization { chain_id: U256::from(CHAIN), address: Address::repeat_byte(7), nonce: 0 };
+        let signature = signer(*index).sign_hash_sync(&authorization.signature_hash()).unwrap();
+        authorization.into_signed(signature)
+    };
+    TxEip7702 {
+        chain_id: CHAIN,
+        nonce,
+        gas_limit: 21_000 + 25_000 * authorities.len() as u64,
+        max_fee_per_gas: 10 * GWEI,
+        max_priority_fee_per_gas: tip,
+        to: Address::repeat_byte(0x42),
+        authorization_list: authorities.iter().map(authorize).collect(),
+        ..TxEip7702::default()
+    }
 }
 
 pub(crate) fn legacy(index: u8, chain_id: Option<u64>) -> Bytes {
