@@ -67,6 +67,12 @@ impl Rollup {
         self.node("verifier", name, &[])
     }
 
+    /// A replica, with its data in the folder `name`, that has another node for unsafe blocks and to forward to.
+    pub fn replica(&self, name: &str, source: &Node) -> Result<Node, Failure> {
+        let url = format!("http://127.0.0.1:{}", source.port);
+        self.node("node", name, &["--unsafe-rpc".as_ref(), url.as_ref(), "--sequencer-http".as_ref(), url.as_ref()])
+    }
+
     fn node(&self, role: &str, name: &str, flags: &[&OsStr]) -> Result<Node, Failure> {
         let (chain, port) = (self.path("chain"), free_port()?);
         let mut arguments = vec![role.into(), "--datadir".into(), self.path(name).into_os_string()];
