@@ -7,9 +7,10 @@ use std::{
 };
 
 use clap::{Args, Parser, Subcommand};
+use openledger_logging::LogArgs;
 use openledger_node::Retention;
 
-use crate::{logging::LogArgs, rpc_args::RpcArgs};
+use crate::rpc_args::RpcArgs;
 
 /// What to try first, below `openledger --help`.
 const EXAMPLES: &str = "\

@@ -5,7 +5,6 @@ mod commands;
 mod config;
 mod db;
 mod keys;
-mod logging;
 mod open_files;
 mod rpc_args;
 
@@ -24,7 +23,7 @@ fn main() -> ExitCode {
         print!("{}", configured.to_toml());
         return ExitCode::SUCCESS;
     }
-    logging::init(&cli.logging);
+    openledger_logging::init(&cli.logging);
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return fail(&anyhow::Error::new(error).context("the async runtime did not start")),
@@ -36,7 +35,10 @@ fn main() -> ExitCode {
 }
 
 fn command_line() -> Result<(config::Configured, args::Cli), config::ConfigError> {
-    let configured = config::parse(args::Cli::command(), std::env::args_os().collect())?;
+    let configured = config::parse(
+        openledger_logging::with_environment(args::Cli::command(), "OPENLEDGER"),
+        std::env::args_os().collect(),
+    )?;
     let cli = args::Cli::from_arg_matches(&configured.matches)?;
     Ok((configured, cli))
 }

@@ -2,7 +2,7 @@ use clap::{Parser, Subcommand};
 use openledger_openlora::ServeArgs;
 use openledger_training::{IndexArgs, TrainArgs};
 
-use crate::logging::LogArgs;
+use openledger_logging::LogArgs;
 
 /// Serves language models with LoRA adapters, and pays the people whose data made an answer better.
 ///

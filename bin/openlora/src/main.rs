@@ -2,7 +2,6 @@
 
 mod args;
 mod commands;
-mod logging;
 
 use std::{
     env,
@@ -10,15 +9,16 @@ use std::{
     process::{Command, ExitCode},
 };
 
-use clap::Parser as _;
+use clap::{CommandFactory as _, FromArgMatches as _};
 
 /// How the threads of OpenMP, which libtorch computes with, wait for each other.
 const WAIT_POLICY: &str = "OMP_WAIT_POLICY";
 
 fn main() -> ExitCode {
     yield_while_waiting();
-    let cli = args::Cli::parse();
-    logging::init(&cli.logging);
+    let command = openledger_logging::with_environment(args::Cli::command(), "OPENLORA");
+    let cli = args::Cli::from_arg_matches(&command.get_matches()).unwrap_or_else(|error| error.exit());
+    openledger_logging::init(&cli.logging);
     match commands::run(cli.command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
