@@ -82,17 +82,17 @@ async fn survive(rollup: &mut Rollup, kills: u64, seed: u64) -> Result<Remains, 
             node.check_database().await?;
         }
     }
+    node.check_database().await?;
     let mut process = node.start().await?;
     promises.all_are_kept(&node.rpc).await?;
     let last = promises.last_block();
     verify(rollup, &promises, last).await?;
     println!("     {kills} kills: {promises} kept; a verifier made the same {last} blocks from L1");
-    // Something for the damage to hit.
+    // Something for the damage to hit. Nothing may open the database afterwards: that empties its log.
     let waiting = damage::wait_for_ever(&node).await?;
     a_new_block(&node).await?;
     process.runs()?;
     process.kill()?;
-    node.check_database().await?;
     Ok(Remains { datadir: node.datadir().to_owned(), promises, waiting })
 }
 
