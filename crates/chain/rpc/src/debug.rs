@@ -189,7 +189,7 @@ impl Context {
         self.chain.execution_witness(number, max_bytes)
     }
 
-    fn trace_block(
+    pub(crate) fn trace_block(
         &self,
         info: &Arc<BlockInfo>,
         options: Option<GethDebugTracingOptions>,

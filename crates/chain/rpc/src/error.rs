@@ -66,9 +66,10 @@ pub enum RpcError {
     /// Another node that this one needs for the answer is away (code -32002), and which.
     #[error("{0}")]
     Unavailable(String),
-    /// The node itself failed; the operator's log has the details (code -32603).
+    /// The node itself failed (code -32603). The client is told what to do; what happened is in the operator's log alone, since
+    /// it can name files and what is in them.
     #[error("internal error: {0}")]
-    Internal(String),
+    Internal(&'static str),
 }
 
 /// The rules of `eth_simulateV1`, with their codes.
@@ -118,10 +119,12 @@ impl RpcError {
         }
     }
 
-    /// Wraps a failure of the node itself and logs it, since the client cannot do anything about it.
+    /// A failure of the node itself: logged, and not shown to the client, who cannot do anything about it.
     pub fn internal(error: impl core::fmt::Display) -> Self {
         tracing::error!(%error, "a request failed inside the node");
-        Self::Internal(error.to_string())
+        Self::Internal(
+            "the node could not answer this; try again, and if it stays so tell its operator, whose log says why",
+        )
     }
 
     /// The error of a call that reverted with `output`, with the reason decoded when it is `Error(string)` or `Panic(uint256)`.
@@ -193,6 +196,14 @@ mod tests {
         assert_eq!(object.code(), 3);
         assert_eq!(object.message(), "execution reverted: not the owner");
         assert_eq!(object.data().unwrap().get(), format!("\"{output}\""));
+    }
+
+    #[test]
+    fn what_happened_inside_the_node_is_not_shown() {
+        let error = StateError::Backend("/var/lib/node/db/000012.sst: corruption".to_owned());
+        let object: ErrorObjectOwned = RpcError::from(error).into();
+        assert_eq!(object.code(), -32603);
+        assert!(!object.message().contains("/var") && object.data().is_none(), "{object:?}");
     }
 
     #[test]

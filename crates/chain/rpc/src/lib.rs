@@ -20,7 +20,9 @@ mod rollup;
 mod server;
 mod simulate;
 mod simulate_v1;
+mod strict_hex;
 mod submissions;
+mod trace;
 mod txpool;
 
 pub use api::{
@@ -30,7 +32,7 @@ pub use api::{
 pub use convert::RpcBlock;
 pub use debug::PrefixedHash;
 pub use error::{RpcError, SimulationRule};
-pub use eth::{filters::Changes, node::Capabilities, state::Slot};
+pub use eth::{fill::Filled, filters::Changes, node::Capabilities, state::Slot};
 pub use rollup::OutputAtBlock;
 pub use server::{Limits, RpcServer};
 pub use txpool::{ByNonce, PoolContent, PoolStatus};

@@ -28,6 +28,7 @@ use crate::{
         blocks::EthBlocksServer,
         call::EthCallServer,
         fees::EthFeesServer,
+        fill::EthFillServer,
         filters::{EthFiltersServer as _, Filters},
         logs::EthLogsServer,
         node::{EthNodeServer, NetServer, Web3Server},
@@ -41,7 +42,9 @@ use crate::{
     ots::{ErigonServer, OtterscanServer},
     ots_search::OtterscanSearchServer,
     rollup::{OpenLedgerServer, OptimismServer},
+    strict_hex::StrictHexLayer,
     submissions::SubmissionsLayer,
+    trace::TraceServer,
     txpool::TxPoolServer,
 };
 
@@ -143,7 +146,7 @@ impl RpcServer {
         let submissions =
             SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
         let gate = Arc::new(Gate::new(limits.clone()));
-        let rpc = RpcServiceBuilder::new().layer(gate.admission()).layer(submissions);
+        let rpc = RpcServiceBuilder::new().layer(gate.admission()).layer(StrictHexLayer).layer(submissions);
         let server =
             Server::builder().set_config(config).set_http_middleware(http).set_rpc_middleware(rpc).to_service_builder();
         let listener = TcpListener::bind(address).await?;
@@ -179,6 +182,7 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(EthStateServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(EthCallServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(EthFeesServer::into_rpc(context.clone())))
+        .and_then(|()| all.merge(EthFillServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(EthTransactionsServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(EthLogsServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(Filters::new(context.clone()).into_rpc()))
@@ -186,6 +190,7 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(NetServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(Web3Server::into_rpc(context.clone())))
         .and_then(|()| all.merge(DebugServer::into_rpc(context.clone())))
+        .and_then(|()| all.merge(TraceServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(ErigonServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OtterscanServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OtterscanSearchServer::into_rpc(context.clone())))

@@ -106,12 +106,13 @@ impl GuardedPool {
         if !taken.is_empty()
             && let Err(error) = self.journal.append(&taken)
         {
+            tracing::error!(%error, "transactions were refused, because the journal could not be written: check the disk");
             for result in &mut results {
                 if let Ok(hash) = result {
                     self.remove(hash);
-                    *result = Err(RpcError::internal(format!(
-                        "the transaction could not be written to disk ({error}) and was not accepted"
-                    )));
+                    *result = Err(RpcError::Internal(
+                        "the transaction could not be written to disk and was not accepted; try again later",
+                    ));
                 }
             }
         }

@@ -2,7 +2,9 @@
 
 pub(crate) mod blocks;
 pub(crate) mod call;
+mod config;
 pub(crate) mod fees;
+pub(crate) mod fill;
 pub(crate) mod filters;
 pub(crate) mod logs;
 pub(crate) mod node;

@@ -1,10 +1,13 @@
 //! `eth_`, `net_` and `web3_` methods about the node itself.
 
-use alloy_primitives::{B256, Bytes, U64, keccak256};
+use alloy_eips::eip7910::EthConfig;
+use alloy_primitives::{Address, B256, Bytes, U64, keccak256};
 use alloy_rpc_types_eth::SyncStatus;
 use jsonrpsee::proc_macros::rpc;
+use openledger_primitives::addresses;
 use serde::Serialize;
 
+use super::config;
 use crate::{RpcError, context::Context};
 
 /// Which blocks the node can be asked about: all of them, but for their states.
@@ -58,6 +61,12 @@ pub trait EthNode {
     /// Which blocks can be asked about.
     #[method(name = "capabilities")]
     fn capabilities(&self) -> Result<Capabilities, RpcError>;
+    /// The forks that hold and that are to come (EIP-7910).
+    #[method(name = "config", blocking)]
+    fn config(&self) -> Result<EthConfig, RpcError>;
+    /// Who gets the priority fees of every block: the `SequencerFeeVault`.
+    #[method(name = "coinbase")]
+    fn coinbase(&self) -> Result<Address, RpcError>;
     /// Always `false`: blocks are not mined.
     #[method(name = "mining")]
     fn mining(&self) -> Result<bool, RpcError>;
@@ -81,6 +90,15 @@ impl EthNodeServer for Context {
         let head = Head { number: U64::from(latest.number), hash: latest.hash };
         let (tx, logs, receipts, blocks) = (always, always, always, always);
         Ok(Capabilities { head, state: kept, tx, logs, receipts, blocks, stateproofs: kept })
+    }
+
+    fn config(&self) -> Result<EthConfig, RpcError> {
+        let (_, genesis) = self.chain.header(0)?.ok_or_else(|| RpcError::BlockNotFound("0".to_owned()))?;
+        Ok(config::config(self.chain.rollup_config().l2_chain_id, genesis))
+    }
+
+    fn coinbase(&self) -> Result<Address, RpcError> {
+        Ok(addresses::SEQUENCER_FEE_VAULT)
     }
 
     fn mining(&self) -> Result<bool, RpcError> {

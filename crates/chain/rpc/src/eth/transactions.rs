@@ -80,7 +80,9 @@ impl EthTransactionsServer for Context {
                     match events.recv().await {
                         Ok(ChainEvent::Added(_)) | Err(RecvError::Lagged(_)) => break,
                         Ok(ChainEvent::Removed(_)) => {}
-                        Err(RecvError::Closed) => return Err(RpcError::internal("the node is stopping")),
+                        Err(RecvError::Closed) => {
+                            return Err(RpcError::Internal("the node is stopping; the transaction is safe and waits"));
+                        }
                     }
                 }
             }

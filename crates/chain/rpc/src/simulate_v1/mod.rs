@@ -8,4 +8,4 @@ mod plan;
 mod run;
 mod transfers;
 
-pub(crate) use run::simulate;
+pub(crate) use run::{simulate, unsigned};

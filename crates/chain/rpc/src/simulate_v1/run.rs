@@ -264,7 +264,7 @@ impl Run<'_> {
 }
 
 /// The call as a transaction that nobody signed.
-fn unsigned(call: &TransactionRequest) -> Result<Transaction, RpcError> {
+pub(crate) fn unsigned(call: &TransactionRequest) -> Result<Transaction, RpcError> {
     let invalid = |error: String| RpcError::InvalidParams(format!("the call is no transaction: {error}"));
     let typed = call.clone().build_typed_simulate_transaction().map_err(|error| invalid(error.to_string()))?;
     Transaction::try_from(typed).map_err(|_| invalid("blob transactions do not exist on this chain".to_owned()))

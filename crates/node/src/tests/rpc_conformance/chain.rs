@@ -37,8 +37,30 @@ fn node() -> Vec<Rule> {
                 json!({"state": {"disabled": false, "oldestBlock": "0x0"}, "receipts": {"disabled": false, "oldestBlock": "0x0"}}),
             ),
         ),
+        rule(
+            "the rules of this chain hold from genesis on (EIP-7910)",
+            "eth_config",
+            json!([]),
+            With(json!({
+                "current": {
+                    "activationTime": 0,
+                    "blobSchedule": {"target": 0, "max": 0, "baseFeeUpdateFraction": 5_007_716},
+                    "chainId": "0x4f4c",
+                    "precompiles": {"ECREC": at(1), "BLS12_G1ADD": at(0x0b), "P256VERIFY": at(0x100), "SETTLE": at(0xa001)},
+                    "systemContracts": {"BEACON_ROOTS_ADDRESS": "0x000f3df6d732807ef1319fb7b8bb8522d0beac02"},
+                },
+                "next": null,
+                "last": null,
+            })),
+        ),
+        rule("who gets the tips", "eth_coinbase", json!([]), Is(json!("0x4200000000000000000000000000000000000011"))),
         rule("no bad blocks are kept", "debug_getBadBlocks", json!([]), Is(json!([]))),
     ]
+}
+
+/// The address with this number.
+fn at(number: u64) -> String {
+    format!("{number:#042x}")
 }
 
 fn blocks(facts: &Facts) -> Vec<Rule> {

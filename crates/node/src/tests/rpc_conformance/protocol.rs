@@ -82,6 +82,37 @@ async fn a_batch_answers_each_of_its_requests() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn hex_without_its_prefix_is_refused_wherever_it_is() {
+    let facts = Facts::new().await;
+    let mut socket = Socket::open(&facts.node.ws_url()).await;
+    let address = "00".repeat(20);
+    for (method, params) in [
+        ("eth_getBalance", json!([address, "latest"])),
+        ("eth_getTransactionByHash", json!(["07".repeat(32)])),
+        ("eth_getTransactionByBlockNumberAndIndex", json!(["0x1", "0"])),
+        ("eth_call", json!([{"to": format!("0x{address}"), "value": "10"}])),
+        ("eth_call", json!([{"to": format!("0x{address}"), "data": "c0de"}])),
+        ("eth_call", json!([{}, "latest", {&address: {"balance": "0x1"}}])),
+        ("eth_getLogs", json!([{"topics": [["07".repeat(32)]]}])),
+        ("eth_sendRawTransaction", json!(["02c0"])),
+    ] {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        let batch = format!("[{request},{CALL}]");
+        for answer in [facts.node.post(&request).await, socket.ask(&request).await] {
+            let message = answer["error"]["message"].as_str().unwrap_or_default();
+            assert!(answer["error"]["code"] == -32602 && message.contains("0x"), "{request}: {answer}");
+        }
+        for answer in [facts.node.post(&batch).await, socket.ask(&batch).await] {
+            assert_eq!((&answer[0]["error"]["code"], &answer[1]["result"]), (&json!(-32602), &json!("0x4f4c")));
+        }
+    }
+    // Geth takes this one.
+    let history =
+        json!({"jsonrpc": "2.0", "id": 1, "method": "eth_feeHistory", "params": ["2", "latest", []]}).to_string();
+    assert_eq!(facts.node.post(&history).await["result"]["gasUsedRatio"].as_array().map(Vec::len), Some(2));
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ids_come_back_as_they_were_sent() {
     let facts = Facts::new().await;
     let mut socket = Socket::open(&facts.node.ws_url()).await;

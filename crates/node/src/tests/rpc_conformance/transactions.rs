@@ -11,7 +11,10 @@ use super::{
 };
 
 pub(super) fn rules(facts: &Facts) -> Vec<Rule> {
-    [found(facts), refused(facts), pool(facts), logs(facts), filters()].into_iter().flatten().collect()
+    [found(facts), filled(facts), traced(facts), refused(facts), pool(facts), logs(facts), filters()]
+        .into_iter()
+        .flatten()
+        .collect()
 }
 
 fn found(facts: &Facts) -> Vec<Rule> {
@@ -75,6 +78,83 @@ fn found(facts: &Facts) -> Vec<Rule> {
         ]);
     }
     rules
+}
+
+fn filled(facts: &Facts) -> Vec<Rule> {
+    let fill = |says, call: Value, expect| rule(says, "eth_fillTransaction", json!([call]), expect);
+    let creation = json!({"from": facts.user, "nonce": "0x1", "gas": "0xffff", "gasPrice": "0x1", "accessList": [], "data": "0x00"});
+    let mut rules = vec![
+        fill(
+            "what is left out is filled in",
+            json!({"from": facts.user, "to": RECIPIENT}),
+            With(json!({"tx": {
+                "type": "0x2", "chainId": "0x4f4c", "nonce": "0x8", "gas": "0x5208", "value": "0x0", "input": "0x", "to": RECIPIENT,
+                "maxPriorityFeePerGas": "0xf4240", "accessList": [],
+            }})),
+        ),
+        fill(
+            "what is there stays",
+            json!({"from": facts.user, "to": RECIPIENT, "nonce": "0x1", "gas": "0xffff", "maxFeePerGas": "0xf4241", "value": "0x2"}),
+            With(
+                json!({"tx": {"type": "0x2", "nonce": "0x1", "gas": "0xffff", "maxFeePerGas": "0xf4241", "gasPrice": "0xf4241", "value": "0x2"}}),
+            ),
+        ),
+        fill(
+            "a price makes a legacy transaction",
+            json!({"from": facts.user, "to": RECIPIENT, "gasPrice": "0x3b9aca00"}),
+            With(json!({"tx": {"type": "0x0", "gasPrice": "0x3b9aca00", "gas": "0x5208"}})),
+        ),
+        fill(
+            "a creation with an access list",
+            creation,
+            With(json!({"tx": {"type": "0x1", "to": null, "input": "0x00"}})),
+        ),
+        fill("a creation of nothing", json!({}), Error(-32602, "contract creation without any data provided")),
+        fill(
+            "another chain",
+            json!({"to": RECIPIENT, "chainId": "0x1"}),
+            Error(-32602, "chainId does not match node's"),
+        ),
+        fill(
+            "what cannot succeed has no gas",
+            json!({"from": RECIPIENT, "to": facts.user, "value": U256::MAX}),
+            Error(-32000, "insufficient funds for"),
+        ),
+    ];
+    for (fees, why) in [
+        (
+            json!({"gasPrice": "0x1", "maxFeePerGas": "0x1"}),
+            "both gasPrice and (maxFeePerGas or maxPriorityFeePerGas) specified",
+        ),
+        (json!({"gasPrice": "0x0"}), "gasPrice must be non-zero"),
+        (json!({"maxFeePerGas": "0x0"}), "maxFeePerGas must be non-zero"),
+        (json!({"maxFeePerGas": "0x1", "maxPriorityFeePerGas": "0x2"}), "maxFeePerGas (1) < maxPriorityFeePerGas (2)"),
+        (json!({"gasPrice": "0x1", "authorizationList": []}), "both gasPrice and authorizationList specified"),
+    ] {
+        let mut call = fees;
+        call["to"] = json!(RECIPIENT);
+        rules.push(fill("fees that do not fit", call, Error(-32602, why)));
+    }
+    rules
+}
+
+fn traced(facts: &Facts) -> Vec<Rule> {
+    let call = json!({
+        "action": {"callType": "call", "from": facts.user, "to": facts.counter, "value": "0x0"}, "type": "call", "traceAddress": [],
+        "subtraces": 0, "blockNumber": 9, "transactionPosition": 4, "transactionHash": facts.kind(4),
+    });
+    vec![
+        rule("the calls of a transaction", "trace_transaction", json!([facts.kind(4)]), With(json!([call]))),
+        rule("no calls of a transaction that waits", "trace_transaction", json!([facts.waiting]), Null),
+        rule(
+            "the calls of a block",
+            "trace_block",
+            json!(["0x1"]),
+            With(json!([{"transactionPosition": 0}, {}, {"transactionPosition": 2, "subtraces": 0}])),
+        ),
+        rule("no calls of a block to come", "trace_block", json!(["0xffff"]), Null),
+        rule("genesis called nothing", "trace_block", json!(["0x0"]), Error(-32000, "genesis is not traceable")),
+    ]
 }
 
 fn refused(facts: &Facts) -> Vec<Rule> {
