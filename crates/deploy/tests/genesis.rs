@@ -128,6 +128,29 @@ impl Chain {
         }
     }
 
+    /// What the `L1Block` contract says.
+    fn l1_info(&mut self) -> L1Info {
+        macro_rules! get {
+            ($call:expr) => {
+                self.send(Address::repeat_byte(8), addresses::L1_BLOCK, 0, &$call).unwrap()
+            };
+        }
+        L1Info {
+            number: get!(numberCall {}),
+            timestamp: get!(timestampCall {}),
+            base_fee: get!(basefeeCall {}).to(),
+            blob_base_fee: get!(blobBaseFeeCall {}).to(),
+            hash: get!(hashCall {}),
+            sequence_number: get!(sequenceNumberCall {}),
+            batcher_address: Address::from_word(get!(batcherHashCall {})),
+            base_fee_scalar: get!(baseFeeScalarCall {}),
+            blob_base_fee_scalar: get!(blobBaseFeeScalarCall {}),
+            operator_fee_scalar: get!(operatorFeeScalarCall {}),
+            operator_fee_constant: get!(operatorFeeConstantCall {}),
+            da_footprint_gas_scalar: get!(daFootprintGasScalarCall {}),
+        }
+    }
+
     fn balance(&self, address: Address) -> U256 {
         self.evm.db().cache.accounts.get(&address).map(|account| account.info.balance).unwrap_or_default()
     }
@@ -257,6 +280,13 @@ sol! {
 #[test]
 fn l1_attributes_arrive() {
     let mut chain = Chain::new();
+    // What other networks wrote, and then a value for each bit.
+    let vectors = include_str!("../../protocol/batch/tests/vectors/l1_attributes.json");
+    for vector in serde_json::from_str::<Vec<serde_json::Value>>(vectors).unwrap() {
+        let calldata: Bytes = vector["calldata"].as_str().unwrap().parse().unwrap();
+        chain.send_raw(addresses::L1_ATTRIBUTES_DEPOSITOR, addresses::L1_BLOCK, 0, calldata.clone()).unwrap();
+        assert_eq!(chain.l1_info(), L1Info::decode(&calldata).unwrap(), "{}", vector["name"]);
+    }
     let info = L1Info {
         number: 0x0102_0304_0506_0708,
         timestamp: 0x1112_1314_1516_1718,
@@ -273,26 +303,7 @@ fn l1_attributes_arrive() {
     };
     let sent = chain.send_raw(addresses::L1_ATTRIBUTES_DEPOSITOR, addresses::L1_BLOCK, 0, info.encode());
     assert!(sent.is_ok(), "{sent:?}");
-    macro_rules! get {
-        ($call:expr) => {
-            chain.send(Address::repeat_byte(8), addresses::L1_BLOCK, 0, &$call).unwrap()
-        };
-    }
-    let found = L1Info {
-        number: get!(numberCall {}),
-        timestamp: get!(timestampCall {}),
-        base_fee: get!(basefeeCall {}).to(),
-        blob_base_fee: get!(blobBaseFeeCall {}).to(),
-        hash: get!(hashCall {}),
-        sequence_number: get!(sequenceNumberCall {}),
-        batcher_address: Address::from_word(get!(batcherHashCall {})),
-        base_fee_scalar: get!(baseFeeScalarCall {}),
-        blob_base_fee_scalar: get!(blobBaseFeeScalarCall {}),
-        operator_fee_scalar: get!(operatorFeeScalarCall {}),
-        operator_fee_constant: get!(operatorFeeConstantCall {}),
-        da_footprint_gas_scalar: get!(daFootprintGasScalarCall {}),
-    };
-    assert_eq!(found, info);
+    assert_eq!(chain.l1_info(), info);
 
     let mut engine = op_revm::L1BlockInfo::try_fetch(chain.evm.db_mut(), U256::from(1), OpSpecId::JOVIAN).unwrap();
     assert_eq!(engine.da_footprint_gas_scalar, Some(info.da_footprint_gas_scalar));

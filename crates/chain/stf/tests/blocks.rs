@@ -90,15 +90,6 @@ fn a_deposit_that_fails_keeps_its_mint_and_costs_its_gas() {
 }
 
 #[test]
-fn a_deposit_with_an_absurd_value_only_fails() {
-    let mut chain = Chain::new(0, &[]);
-    let absurd = op_alloy_consensus::TxDeposit { value: U256::MAX, ..deposit(u128::MAX, 0, 100_000) };
-    let block = chain.advance(&[deposited(absurd)]);
-    assert!(!block.receipts[0].status());
-    assert_eq!(chain.store.balance(DEPOSITOR), U256::from(u128::MAX));
-}
-
-#[test]
 fn data_counts_towards_the_block_and_raises_the_base_fee() {
     let mut chain = Chain::new(u16::MAX, &[]);
     let block = chain.advance(&[transfer(0), deposited(deposit(0, 0, 100_000))]);

@@ -2,27 +2,18 @@
 //! Isthmus' operator fee as Jovian changed it), and compared with what blocks do to balances.
 
 mod common;
+mod l1;
 
-use alloy_consensus::{TxEip1559, TxReceipt, transaction::Recovered};
+use alloy_consensus::{TxEip1559, TxReceipt};
 use alloy_eips::Encodable2718;
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, address, bytes, keccak256};
 use common::*;
+use l1::L1;
 use op_alloy_consensus::TxDeposit;
-use openledger_primitives::{Receipt, Transaction, addresses};
+use openledger_primitives::{Receipt, addresses};
 use openledger_stf::{ExecutionError, TransactionError};
 use std::collections::HashSet;
-
-/// What L1 says, in the numbers that fees are made of.
-#[derive(Clone, Copy)]
-struct L1 {
-    base_fee: u128,
-    blob_base_fee: u128,
-    base_fee_scalar: u32,
-    blob_base_fee_scalar: u32,
-    operator_fee_scalar: u32,
-    operator_fee_constant: u64,
-}
 
 const L1_NOW: L1 = L1 {
     base_fee: 1_055_991_687,
@@ -31,6 +22,7 @@ const L1_NOW: L1 = L1 {
     blob_base_fee_scalar: 1_014_213,
     operator_fee_scalar: 1_439_103,
     operator_fee_constant: 1_256_417_826_609,
+    da_footprint_gas_scalar: 0,
 };
 
 /// A contract, at an address without repetitions.
@@ -38,42 +30,12 @@ const TARGET: Address = address!("1f9840a85d5af5bf1d1762f925bdaddc4201f984");
 const BASE_FEE: u64 = 1_000_000;
 const TIP: u64 = 1000;
 
-impl L1 {
-    /// Sets slots 1, 3, 7 and 8 of a contract to the four words that follow the selector: code of ours in the place of
-    /// `L1Block`, whose layout it fills as the contract does.
-    const CODE: Bytes = bytes!("600435 600155 602435 600355 604435 600755 606435 600855 00");
-
-    /// The deposit that tells the chain, the first of its block.
-    fn attributes(&self) -> Recovered<Transaction> {
-        let mut scalars = [0; 32];
-        scalars[16..20].copy_from_slice(&self.base_fee_scalar.to_be_bytes());
-        scalars[20..24].copy_from_slice(&self.blob_base_fee_scalar.to_be_bytes());
-        let mut operator = [0; 32];
-        operator[20..24].copy_from_slice(&self.operator_fee_scalar.to_be_bytes());
-        operator[24..32].copy_from_slice(&self.operator_fee_constant.to_be_bytes());
-        let word = |value| U256::from(value).to_be_bytes::<32>();
-        let input = [&[0; 4][..], &word(self.base_fee), &scalars, &word(self.blob_base_fee), &operator].concat();
-        deposited(TxDeposit {
-            from: addresses::L1_ATTRIBUTES_DEPOSITOR,
-            to: TxKind::Call(addresses::L1_BLOCK),
-            input: input.into(),
-            ..deposit(0, 0, 1_000_000)
-        })
-    }
-
-    /// Fjord: l1Fee = estimatedSizeScaled · l1FeeScaled / 10¹², where `compressed` bytes of FastLZ make the estimate.
-    fn l1_fee(&self, compressed: usize) -> U256 {
-        let size = (836_500 * compressed as i128 - 42_585_600).max(100 * 1_000_000) as u128;
-        let base = u128::from(self.base_fee_scalar) * 16 * self.base_fee;
-        let blob = u128::from(self.blob_base_fee_scalar) * self.blob_base_fee;
-        U256::from(size) * U256::from(base + blob) / U256::from(1_000_000_000_000_u64)
-    }
-
-    /// Jovian: operatorFee = gas · operatorFeeScalar · 100 + operatorFeeConstant.
-    fn operator_fee(&self, gas: u64) -> U256 {
-        U256::from(gas) * U256::from(self.operator_fee_scalar) * U256::from(100)
-            + U256::from(self.operator_fee_constant)
-    }
+/// Fjord: l1Fee = estimatedSizeScaled · l1FeeScaled / 10¹², where `compressed` bytes of FastLZ make the estimate.
+fn l1_fee(l1: &L1, compressed: usize) -> U256 {
+    let size = (836_500 * compressed as i128 - 42_585_600).max(100 * 1_000_000) as u128;
+    let base = u128::from(l1.base_fee_scalar) * 16 * u128::from(l1.base_fee);
+    let blob = u128::from(l1.blob_base_fee_scalar) * u128::from(l1.blob_base_fee);
+    U256::from(size) * U256::from(base + blob) / U256::from(1_000_000_000_000_u64)
 }
 
 /// A chain on which L1's numbers arrive by deposit, with `code` at [`TARGET`].
@@ -113,7 +75,7 @@ fn check(chain: &mut Chain, l1: L1, tx: TxEip1559, value: u128, success: bool) -
     assert!(block.receipts[0].status());
     assert_eq!(block.receipts[1].status(), success);
     let gas = block.receipts[1].cumulative_gas_used() - block.receipts[0].cumulative_gas_used();
-    let fees = [U256::from(gas * BASE_FEE), U256::from(gas * TIP), l1.l1_fee(compressed), l1.operator_fee(gas)];
+    let fees = [U256::from(gas * BASE_FEE), U256::from(gas * TIP), l1_fee(&l1, compressed), l1.operator_fee(gas)];
     for i in 0..4 {
         assert_eq!(chain.store.balance(vaults[i]) - before[i], fees[i], "vault {}", vaults[i]);
     }
@@ -168,7 +130,7 @@ fn the_sender_must_afford_every_fee_up_to_its_gas_limit() {
     let mut chain = chain(bytes!("00"));
     let tx = || TxEip1559 { gas_limit: 50_000, ..call(0, TxKind::Call(TARGET), 5, Bytes::new()) };
     let compressed = fastlz_of_noise(&signed(1, tx()).inner().encoded_2718());
-    let needed = U256::from(50_000 * 2_000_000_u64 + 5) + L1_NOW.l1_fee(compressed) + L1_NOW.operator_fee(50_000);
+    let needed = U256::from(50_000 * 2_000_000_u64 + 5) + l1_fee(&L1_NOW, compressed) + L1_NOW.operator_fee(50_000);
     chain.store.set_balance(signer(1).address(), needed - U256::from(1));
     let error = chain.execute(&[L1_NOW.attributes(), signed(1, tx())]).unwrap_err();
     assert!(matches!(error, ExecutionError::Transaction { error: TransactionError::Invalid(_), .. }), "{error}");

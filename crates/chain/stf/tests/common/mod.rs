@@ -57,6 +57,11 @@ impl Store {
         self.accounts.get(&address).map(|(account, _)| *account)
     }
 
+    /// All the wei that there is.
+    pub(crate) fn supply(&self) -> U256 {
+        self.accounts.values().map(|(account, _)| account.balance).sum()
+    }
+
     pub(crate) fn slot(&self, address: Address, slot: u64) -> U256 {
         self.accounts[&address].1.get(&B256::from(U256::from(slot))).copied().unwrap_or_default()
     }
@@ -114,6 +119,7 @@ impl StateCommitter for Store {
 /// A chain of executed blocks.
 #[derive(Clone, Debug)]
 pub(crate) struct Chain {
+    pub(crate) spec: ChainSpec,
     pub(crate) store: Store,
     pub(crate) head: Sealed<Header>,
 }
@@ -146,7 +152,7 @@ impl Chain {
         let (block, state) = genesis::block_and_state(&genesis).unwrap();
         let mut store = Store::default();
         store.apply(&state);
-        Self { store, head: Sealed::new(block.header) }
+        Self { spec: SPEC, store, head: Sealed::new(block.header) }
     }
 
     pub(crate) fn attributes(&self, transactions: &[Recovered<Transaction>]) -> BlockAttributes {
@@ -164,7 +170,7 @@ impl Chain {
     }
 
     pub(crate) fn execute(&self, transactions: &[Recovered<Transaction>]) -> Result<ExecutedBlock, ExecutionError> {
-        execute_block(&self.store, &self.store, &SPEC, &self.head, &self.attributes(transactions))
+        execute_block(&self.store, &self.store, &self.spec, &self.head, &self.attributes(transactions))
     }
 
     /// Executes a block and moves on to it.
