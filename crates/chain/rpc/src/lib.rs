@@ -12,6 +12,7 @@ mod fees;
 mod gate;
 mod health;
 mod not_a_request;
+mod openrpc;
 mod ots;
 mod ots_search;
 mod overrides;

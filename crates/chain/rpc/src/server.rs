@@ -14,7 +14,7 @@ use jsonrpsee::{
         BatchRequestConfig, Methods, PingConfig, Server, ServerConfig, ServerHandle,
         middleware::rpc::RpcServiceBuilder, stop_channel,
     },
-    types::SubscriptionId,
+    types::{ErrorObjectOwned, SubscriptionId},
 };
 use tokio::net::TcpListener;
 use tower::ServiceBuilder;
@@ -39,6 +39,7 @@ use crate::{
     gate::{self, Gate},
     health::HealthLayer,
     not_a_request::NotARequestLayer,
+    openrpc::OPENRPC,
     ots::{ErigonServer, OtterscanServer},
     ots_search::OtterscanSearchServer,
     rollup::{OpenLedgerServer, OptimismServer},
@@ -124,6 +125,7 @@ impl Default for Limits {
 pub struct RpcServer {
     address: SocketAddr,
     handle: ServerHandle,
+    methods: Methods,
 }
 
 impl RpcServer {
@@ -153,15 +155,21 @@ impl RpcServer {
         let address = listener.local_addr()?;
         let (stop, handle) = stop_channel();
         let (methods, stopped) = (Methods::from(methods(chain, limits)), stop.clone());
+        let served = methods.clone();
         // Each connection has an id of its own, by which its subscriptions are told from those of others.
         let service = move || server.clone().build(methods.clone(), stopped.clone());
         tokio::spawn(gate::serve(listener, gate, stop, service));
-        Ok(Self { address, handle })
+        Ok(Self { address, handle, methods: served })
     }
 
     /// The address in use.
     pub const fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Names of all methods that it answers.
+    pub fn methods(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.methods.method_names()
     }
 
     /// Stops taking requests and waits for those in flight.
@@ -197,6 +205,10 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(TxPoolServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OptimismServer::into_rpc(context.clone())))
         .and_then(|()| all.merge(OpenLedgerServer::into_rpc(context)));
+    let merged = merged.and_then(|()| {
+        // The one method whose namespace ends with a point, by which tools find all others.
+        all.register_method("rpc.discover", |_, _, _| Ok::<_, ErrorObjectOwned>(&**OPENRPC)).map(|_| ())
+    });
     merged.expect("no two namespaces define the same method");
     all
 }

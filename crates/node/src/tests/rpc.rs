@@ -47,6 +47,11 @@ impl Served {
         &self.url
     }
 
+    /// Names of the methods that are served.
+    pub(super) fn methods(&self) -> impl Iterator<Item = &'static str> + '_ {
+        self.server.methods()
+    }
+
     /// Stops serving.
     pub(super) async fn stop(&self) {
         self.server.clone().stop().await;

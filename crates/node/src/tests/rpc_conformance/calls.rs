@@ -264,7 +264,7 @@ fn estimates(facts: &Facts) -> Vec<Rule> {
         estimate(
             "an authorisation costs gas",
             json!({"from": user, "to": RECIPIENT, "authorizationList": [{
-                "chainId": "0x1", "address": RECIPIENT, "nonce": "0x0", "yParity": "0x0", "r": word(1), "s": word(1),
+                "chainId": "0x1", "address": RECIPIENT, "nonce": "0x0", "yParity": "0x0", "r": "0x1", "s": "0x1",
             }]}),
             Quantity,
         ),

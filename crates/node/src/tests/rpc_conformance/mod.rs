@@ -1,10 +1,12 @@
 //! The rules of ethereum/execution-apis and of the EIPs about the RPC, one row for each, asked over HTTP and over WebSocket.
+//! Every answer is validated against the node's own OpenRPC document (`rpc.discover`), which allows no fields but those it names.
 //!
 //! When the environment variable `OPENLEDGER_OPENRPC` names an `openrpc.json` of ethereum/execution-apis, every answer is
 //! validated against the schema of its method as well.
 
 mod calls;
 mod chain;
+mod document;
 mod facts;
 mod protocol;
 mod rule;
@@ -13,8 +15,10 @@ mod simulate;
 mod simulate_calls;
 mod socket;
 mod state;
+mod tools;
 mod transactions;
 
+use document::Document;
 use facts::Facts;
 use rule::Rule;
 use schema::Schemas;
@@ -24,6 +28,7 @@ use socket::Socket;
 async fn hold(rules: fn(&Facts) -> Vec<Rule>) {
     let facts = Facts::new().await;
     let mut socket = Socket::open(&facts.node.ws_url()).await;
+    let mut document = Document::of(&facts).await;
     let (schemas, mut broken) = (Schemas::from_env(), Vec::new());
     let rules = rules(&facts);
     for rule in &rules {
@@ -33,6 +38,9 @@ async fn hold(rules: fn(&Facts) -> Vec<Rule>) {
         for (transport, answer) in [("HTTP", &http), ("WebSocket", &ws)] {
             if let Err(why) = rule.check(answer) {
                 broken.push(format!("{transport}: {}: {why}\n  {request}\n  {answer}", rule.says));
+            }
+            if let Err(why) = document.check(&request, answer) {
+                broken.push(format!("document: {}: {why}\n  {request}\n  {answer}", rule.says));
             }
         }
         if let (Some(schemas), Some(result)) = (&schemas, http.get("result"))
@@ -60,6 +68,11 @@ async fn state_and_fees_are_answered_by_the_rules() {
 #[tokio::test(flavor = "multi_thread")]
 async fn transactions_and_logs_are_answered_by_the_rules() {
     hold(transactions::rules).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn explorers_debuggers_and_nodes_are_answered_by_the_rules() {
+    hold(tools::rules).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -14,6 +14,8 @@ pub(super) struct Rule {
 pub(super) enum Expect {
     /// This value.
     Is(Value),
+    /// Whatever its schema allows.
+    Any,
     /// `null`.
     Null,
     /// A number in hex, without leading zeros.
@@ -41,6 +43,15 @@ impl Rule {
         json!({"jsonrpc": "2.0", "id": 1, "method": self.method, "params": self.params})
     }
 
+    /// The code of the error that must come.
+    pub(super) const fn code(&self) -> Option<i64> {
+        match self.expect {
+            Expect::Error(code, _) => Some(code),
+            Expect::Reverts(..) => Some(3),
+            _ => None,
+        }
+    }
+
     /// Whether the answer is as it must be, or why it is not.
     pub(super) fn check(&self, answer: &Value) -> Result<(), String> {
         if answer["jsonrpc"] != "2.0"
@@ -53,6 +64,7 @@ impl Rule {
         let message = error["message"].as_str().unwrap_or_default();
         let (holds, expected) = match &self.expect {
             Expect::Is(value) => (result == value, value.to_string()),
+            Expect::Any => (answer.get("result").is_some(), "a result".to_owned()),
             Expect::Null => (answer.get("result") == Some(&Value::Null), "null".to_owned()),
             Expect::Quantity => (is_quantity(result), "a quantity".to_owned()),
             Expect::Bytes(length) => (bytes(result) == Some(*length), format!("{length} bytes")),

@@ -11,10 +11,7 @@ use super::{
 };
 
 pub(super) fn rules(facts: &Facts) -> Vec<Rule> {
-    [found(facts), filled(facts), traced(facts), refused(facts), pool(facts), logs(facts), filters()]
-        .into_iter()
-        .flatten()
-        .collect()
+    [found(facts), filled(facts), refused(facts), pool(facts), logs(facts), filters()].into_iter().flatten().collect()
 }
 
 fn found(facts: &Facts) -> Vec<Rule> {
@@ -136,25 +133,6 @@ fn filled(facts: &Facts) -> Vec<Rule> {
         rules.push(fill("fees that do not fit", call, Error(-32602, why)));
     }
     rules
-}
-
-fn traced(facts: &Facts) -> Vec<Rule> {
-    let call = json!({
-        "action": {"callType": "call", "from": facts.user, "to": facts.counter, "value": "0x0"}, "type": "call", "traceAddress": [],
-        "subtraces": 0, "blockNumber": 9, "transactionPosition": 4, "transactionHash": facts.kind(4),
-    });
-    vec![
-        rule("the calls of a transaction", "trace_transaction", json!([facts.kind(4)]), With(json!([call]))),
-        rule("no calls of a transaction that waits", "trace_transaction", json!([facts.waiting]), Null),
-        rule(
-            "the calls of a block",
-            "trace_block",
-            json!(["0x1"]),
-            With(json!([{"transactionPosition": 0}, {}, {"transactionPosition": 2, "subtraces": 0}])),
-        ),
-        rule("no calls of a block to come", "trace_block", json!(["0xffff"]), Null),
-        rule("genesis called nothing", "trace_block", json!(["0x0"]), Error(-32000, "genesis is not traceable")),
-    ]
 }
 
 fn refused(facts: &Facts) -> Vec<Rule> {
