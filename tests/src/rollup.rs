@@ -112,6 +112,30 @@ pub struct Node {
 }
 
 impl Node {
+    /// The same node with more flags.
+    pub fn with(mut self, flags: &[&str]) -> Self {
+        self.arguments.extend(flags.iter().map(Into::into));
+        self
+    }
+
+    /// Where it logs.
+    pub fn log(&self) -> String {
+        fs::read_to_string(&self.log).unwrap_or_default()
+    }
+
+    /// Its metric with this name (and labels), if it answers.
+    pub async fn metric(&self, name: &str) -> Option<f64> {
+        let text = reqwest::get(format!("http://127.0.0.1:{}/metrics", self.port)).await.ok()?.text().await.ok()?;
+        text.lines().find_map(|line| line.strip_prefix(name)?.strip_prefix(' ')?.parse().ok())
+    }
+
+    /// Number and hash of the block with a tag, if it answers.
+    pub async fn block(&self, tag: &str) -> Option<(u64, String)> {
+        let block = self.rpc.call("eth_getBlockByNumber", json!([tag, false])).await.ok()?;
+        let number = u64::from_str_radix(block["number"].as_str()?.trim_start_matches("0x"), 16).ok()?;
+        Some((number, block["hash"].as_str()?.to_owned()))
+    }
+
     /// How it is started.
     pub fn command(&self) -> Command {
         let mut command = openledger();
@@ -160,6 +184,6 @@ impl Node {
 }
 
 /// A port that was free a moment ago.
-fn free_port() -> Result<u16, Failure> {
+pub fn free_port() -> Result<u16, Failure> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

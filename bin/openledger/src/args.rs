@@ -10,7 +10,10 @@ use clap::{Args, Parser, Subcommand};
 use openledger_logging::LogArgs;
 use openledger_node::Retention;
 
-use crate::rpc_args::RpcArgs;
+use crate::{
+    admin_args::{AdminArgs, AskArgs},
+    rpc_args::RpcArgs,
+};
 
 /// What to try first, below `openledger --help`.
 const EXAMPLES: &str = "\
@@ -91,6 +94,18 @@ pub(crate) enum Command {
     ///   openledger db prune --datadir ./verifier --keep-blocks 100000
     #[command(verbatim_doc_comment)]
     Db(DbArgs),
+    /// Ask a node that runs to stop or start making blocks or posting batches, or to log more
+    ///
+    /// The node was started with --admin-port. What is turned off here is on again after a restart, but for a sequencer that
+    /// is started with --stopped.
+    ///
+    /// Example:
+    ///   openledger sequencer --admin-port 9645 …
+    ///   openledger admin --datadir ./sequencer stopSequencer
+    ///   openledger admin --datadir ./sequencer startSequencer 0x…
+    ///   openledger admin --datadir ./sequencer setLogLevel info,openledger_node=debug
+    #[command(verbatim_doc_comment)]
+    Admin(AskArgs),
     /// Deploy the L1 contracts and write the L2's genesis.json and rollup.json
     ///
     /// Example:
@@ -207,6 +222,8 @@ pub(crate) struct NodeArgs {
     pub(crate) withdrawal_history_days: u64,
     #[command(flatten)]
     pub(crate) rpc: RpcArgs,
+    #[command(flatten)]
+    pub(crate) admin: AdminArgs,
 }
 
 /// How much of the past a node keeps.
@@ -278,6 +295,9 @@ pub(crate) struct SequencerArgs {
     /// Ethereum); 0 lets deposits arrive soonest
     #[arg(long, env = "OPENLEDGER_L1_CONFIRMATIONS", default_value_t = 0, value_name = "L1_BLOCKS")]
     pub(crate) l1_confirmations: u64,
+    /// Make no blocks until `openledger admin startSequencer`. Transactions are taken, and wait
+    #[arg(long, env = "OPENLEDGER_STOPPED")]
+    pub(crate) stopped: bool,
     /// Test hook: from this block on, post a wrong state (1 wei out of nowhere), so that verifiers can be seen to notice
     #[arg(long, env = "OPENLEDGER_UNSAFE_CORRUPT_STATE_AT", hide = true, value_name = "BLOCK")]
     pub(crate) unsafe_corrupt_state_at: Option<u64>,

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use anyhow::{Context as _, Result};
+use anyhow::{Context as _, Result, bail};
 use clap::CommandFactory as _;
 use openledger_node::{Node, NodeConfig, ReplicaConfig, Role, SequencerConfig};
 use openledger_primitives::RollupConfig;
@@ -10,6 +10,7 @@ use serde::de::DeserializeOwned;
 use tokio::signal::unix::{SignalKind, signal};
 
 use crate::{
+    admin,
     args::{Cli, Command, NodeArgs, ReplicaArgs, SequencerArgs},
     db, keys, open_files,
 };
@@ -27,6 +28,7 @@ pub(crate) async fn run(command: Command) -> Result<()> {
         Command::Node(ReplicaArgs { node, unsafe_rpc, sequencer_http }) => {
             replica(&node, ReplicaConfig { unsafe_rpc, sequencer_http }).await
         }
+        Command::Admin(args) => admin::run(&args).await,
         Command::Init(args) => db::init(&args),
         Command::Db(args) => db::run(&args),
         Command::Completions { shell } => {
@@ -48,6 +50,9 @@ async fn replica(args: &NodeArgs, config: ReplicaConfig) -> Result<()> {
 }
 
 async fn sequencer(args: &SequencerArgs) -> Result<()> {
+    if args.stopped && args.node.admin.served().is_none() {
+        bail!("a sequencer that is --stopped at its start needs --admin-port: nothing else can start it");
+    }
     let batcher_key = keys::read(args.batcher_key_file.as_deref(), "OPENLEDGER_BATCHER_KEY")?
         .context("a sequencer needs the key of the account that posts batches: give --batcher-key-file, or set OPENLEDGER_BATCHER_KEY")?;
     let proposer_key = keys::read(args.proposer_key_file.as_deref(), "OPENLEDGER_PROPOSER_KEY")?;
@@ -59,6 +64,7 @@ async fn sequencer(args: &SequencerArgs) -> Result<()> {
         proposer_key,
         max_channel_duration: args.max_channel_duration,
         l1_confirmations: args.l1_confirmations,
+        stopped: args.stopped,
         corrupt_state_at: args.unsafe_corrupt_state_at,
     });
     serve(node_config(&args.node, SEQUENCER_PORT, role)?).await
@@ -74,6 +80,7 @@ fn node_config(args: &NodeArgs, default_port: u16, role: Role) -> Result<NodeCon
         l1_rpc: args.l1_rpc.clone(),
         rpc_address: args.socket(default_port),
         limits: args.rpc.limits(),
+        admin: admin::config(&args.admin, &args.datadir)?,
         role,
     })
 }
@@ -91,6 +98,9 @@ async fn serve(config: NodeConfig) -> Result<()> {
     open_files::raise_limit();
     let node = Node::start(config).await?;
     tracing::info!(rpc = %node.rpc_address(), "serving JSON-RPC over HTTP and WebSocket");
+    if let Some(admin) = node.admin_address() {
+        tracing::info!(%admin, "serving the admin API");
+    }
     let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM could be set")?;
     tokio::select! {
         _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),

@@ -1,5 +1,7 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
+mod admin_args;
 mod args;
 mod commands;
 mod config;

@@ -1,6 +1,8 @@
 use clap::{Args, Command, ValueEnum};
 use tracing_subscriber::EnvFilter;
 
+use crate::reload;
+
 /// Flags about logs.
 #[derive(Debug, Args)]
 #[command(next_help_heading = "Logs")]
@@ -34,8 +36,17 @@ pub fn init(args: &LogArgs) {
     let filter = EnvFilter::builder().parse_lossy(&args.filter);
     let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     match args.format {
-        LogFormat::Text => builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr())).init(),
-        LogFormat::Json => builder.json().init(),
+        LogFormat::Text => {
+            let builder = builder.with_ansi(std::io::IsTerminal::is_terminal(&std::io::stderr()));
+            let builder = builder.with_filter_reloading();
+            reload::remember(builder.reload_handle());
+            builder.init();
+        }
+        LogFormat::Json => {
+            let builder = builder.json().with_filter_reloading();
+            reload::remember(builder.reload_handle());
+            builder.init();
+        }
     }
 }
 

@@ -19,14 +19,17 @@ use openledger_txpool::{PoolTransaction, SenderContent};
 use openledger_witness::{Witness, WitnessError, record};
 use tokio::sync::broadcast;
 
-use crate::{Chain, NodeError, l1::L1Status, phases::Phase, process, readiness::Position, upstream::Upstream};
+use crate::{
+    Chain, NodeError, control::SequencerControl, l1::L1Status, phases::Phase, process, readiness::Position,
+    upstream::Upstream,
+};
 
 /// Chain and L1 status together answer everything.
 pub(crate) struct NodeApi {
     pub(crate) chain: Arc<Chain>,
     pub(crate) status: Arc<L1Status>,
-    /// Whether transactions sent here reach a block: only a sequencer's do.
-    pub(crate) is_sequencer: bool,
+    /// What makes blocks here: transactions sent to a sequencer reach one.
+    pub(crate) control: Option<SequencerControl>,
     /// Where they are forwarded to instead.
     pub(crate) forward: Option<Upstream>,
     /// Whether it should have a block for each of the chain's times, as it builds them or follows a node that does.
@@ -133,7 +136,7 @@ impl ChainApi for NodeApi {
     }
 
     fn submit_all(&self, raw: Vec<Bytes>) -> Vec<Result<B256, RpcError>> {
-        if self.is_sequencer {
+        if self.control.is_some() {
             return self.chain.submit_all(raw);
         }
         if let Some(upstream) = &self.forward {
@@ -241,6 +244,7 @@ impl ChainApi for NodeApi {
             l1_head: self.status.heads().head.number,
             l1_derived: self.status.derived().number,
             age: self.is_live.then(|| now.saturating_sub(timestamp)),
+            stopped: self.control.as_ref().is_some_and(|control| !control.sequencer.is_on()),
             block_time: self.chain.config().block_time,
         };
         position.readiness()
@@ -255,6 +259,7 @@ impl ChainApi for NodeApi {
         let faults = self.chain.faults().map_or(0, |faults| faults.len() as u64);
         let (memory, files) = process::usage();
         let lag = l1.head.number.saturating_sub(self.status.derived().number);
+        let active = |on: fn(&SequencerControl) -> bool| u64::from(self.control.as_ref().is_some_and(on));
         let timestamp = self.chain.head().map_or(0, |head| head.timestamp);
         self.chain.metrics().render(&[
             ("l2_latest", "Newest L2 block", heads.unsafe_head.number),
@@ -273,6 +278,12 @@ impl ChainApi for NodeApi {
             ("pool_pending", "Transactions that can be included in the next block", pool.pending as u64),
             ("pool_queued", "Transactions that wait for an earlier nonce", pool.queued as u64),
             ("batcher_backlog_bytes", "Bytes of blocks that are not on L1 yet, compressed", self.chain.backlog()),
+            ("sequencer_active", "Whether blocks are made here", active(|control| control.sequencer.is_on())),
+            (
+                "batcher_active",
+                "Whether batches are posted from here",
+                active(|control| control.batcher.switch.is_on()),
+            ),
             ("faults", "Wrong claims of the sequencer that were found", faults),
         ])
     }
@@ -283,7 +294,7 @@ fn transactions(waiting: &SenderContent) -> SenderTransactions {
     SenderTransactions { pending: all(&waiting.pending), queued: all(&waiting.queued) }
 }
 
-fn node_error(error: NodeError) -> RpcError {
+pub(crate) fn node_error(error: NodeError) -> RpcError {
     match error {
         NodeError::Storage(error) => storage_error(error),
         other => RpcError::internal(other),

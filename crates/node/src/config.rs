@@ -3,6 +3,7 @@
 use std::{net::SocketAddr, path::PathBuf};
 
 use alloy_genesis::Genesis;
+use alloy_rpc_types_engine::JwtSecret;
 use alloy_signer_local::PrivateKeySigner;
 use openledger_primitives::RollupConfig;
 use openledger_rpc::Limits;
@@ -23,10 +24,26 @@ pub struct NodeConfig {
     pub rpc_address: SocketAddr,
     /// What the clients of its JSON-RPC may cost.
     pub limits: Limits,
+    /// Where the operator is served; nowhere without.
+    pub admin: Option<AdminConfig>,
     /// How much of the past it keeps; all of it without.
     pub history: Option<Retention>,
     /// What the node does besides following L1.
     pub role: Role,
+}
+
+/// Changes what the process logs, by a filter as `--log` takes it; or says what is wrong with the filter.
+pub type SetLogFilter = fn(&str) -> Result<(), String>;
+
+/// The operator's port.
+#[derive(Debug, Clone)]
+pub struct AdminConfig {
+    /// Where to serve `admin_`; port 0 takes a free one.
+    pub address: SocketAddr,
+    /// What its users sign their tokens with.
+    pub secret: JwtSecret,
+    /// Behind `admin_setLogLevel`.
+    pub set_log_filter: SetLogFilter,
 }
 
 /// What a node does besides following L1 and serving its RPC.
@@ -59,6 +76,8 @@ pub struct SequencerConfig {
     pub max_channel_duration: u64,
     /// L1 blocks that must stand on an L1 origin before an L2 block builds on it.
     pub l1_confirmations: u64,
+    /// Make no blocks until `admin_startSequencer`.
+    pub stopped: bool,
     /// Test hook: credit one wei out of nowhere in this block.
     pub corrupt_state_at: Option<u64>,
 }

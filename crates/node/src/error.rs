@@ -113,6 +113,16 @@ pub enum NodeError {
         /// The cause.
         source: std::io::Error,
     },
+    /// The operator's port cannot be bound.
+    #[error(
+        "admin_ cannot be served on {address}: {source}; is another process on that port? Choose another with --admin-port"
+    )]
+    Admin {
+        /// The address.
+        address: SocketAddr,
+        /// The cause.
+        source: std::io::Error,
+    },
     /// A blocking task panicked or was cancelled.
     #[error("a task of the node ended unexpectedly: {0}")]
     Task(String),

@@ -1,8 +1,10 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod api;
 mod chain;
 mod config;
+mod control;
 mod driver;
 mod error;
 mod faults;
@@ -22,7 +24,7 @@ mod tests;
 mod upstream;
 
 pub use chain::{Chain, WriteError};
-pub use config::{NodeConfig, ReplicaConfig, Role, SequencerConfig};
+pub use config::{AdminConfig, NodeConfig, ReplicaConfig, Role, SequencerConfig, SetLogFilter};
 pub use error::NodeError;
 pub use maintenance::{Initialised, init, open_database};
 pub use node::Node;

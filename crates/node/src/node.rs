@@ -14,8 +14,10 @@ use tokio::sync::Notify;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    Chain, NodeConfig, NodeError, ReplicaConfig, Role,
+    AdminConfig, Chain, NodeConfig, NodeError, ReplicaConfig, Role,
+    admin::NodeAdmin,
     api::NodeApi,
+    control::SequencerControl,
     driver::{
         batcher::BatcherDriver, derivation::DerivationDriver, follower::Follower, outputs::OutputChecker,
         proposer::Proposer, pruner::Pruner, sequencer::Sequencer,
@@ -38,6 +40,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(10);
 #[derive(Debug)]
 pub struct Node {
     rpc: RpcServer,
+    admin: Option<RpcServer>,
     chain: Arc<Chain>,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -59,6 +62,7 @@ impl Node {
         let l1 = Arc::new(connect(&config_url, &rollup).await?);
         let status = Arc::new(L1Status::default());
         let is_sequencer = matches!(config.role, Role::Sequencer(_));
+        let control = SequencerControl::new(!matches!(&config.role, Role::Sequencer(sequencer) if sequencer.stopped));
         let replica = match &config.role {
             Role::Sequencer(_) => ReplicaConfig::default(),
             Role::Replica(replica) => replica.clone(),
@@ -66,13 +70,24 @@ impl Node {
         let upstream = |url: Option<String>| url.map(|url| Upstream::new(&url)).transpose();
         let (source, forward) = (upstream(replica.unsafe_rpc)?, upstream(replica.sequencer_http)?);
         let is_live = is_sequencer || source.is_some();
-        let api = NodeApi { chain: chain.clone(), status: status.clone(), is_sequencer, forward, is_live };
-        let rpc = RpcServer::start(config.rpc_address, Arc::new(api), config.limits)
+        let api = Arc::new(NodeApi {
+            chain: chain.clone(),
+            status: status.clone(),
+            control: is_sequencer.then(|| control.clone()),
+            forward,
+            is_live,
+        });
+        let rpc = RpcServer::start(config.rpc_address, api.clone(), config.limits)
             .await
             .map_err(|source| NodeError::Rpc { address: config.rpc_address, source })?;
+        let admin = match config.admin {
+            Some(admin) => Some(serve_admin(admin, api, rpc.address()).await?),
+            None => None,
+        };
 
         let node = Self {
             rpc,
+            admin,
             chain: chain.clone(),
             tasks: TaskTracker::new(),
             stop: CancellationToken::new(),
@@ -108,7 +123,8 @@ impl Node {
                 let inbox = Inbox { manager: manager(sequencer.batcher_key)?, address: rollup.batch_inbox_address };
                 let limits =
                     BatcherConfig { max_channel_duration: sequencer.max_channel_duration, ..Default::default() };
-                let batcher = BatcherDriver::new(chain.clone(), status.clone(), Arc::new(inbox), limits)?;
+                let batcher =
+                    BatcherDriver::new(chain.clone(), status.clone(), Arc::new(inbox), limits, control.batcher)?;
                 let stop = node.stop.clone();
                 node.spawn("batcher", async move { batcher.run(L1_INTERVAL, &stop).await });
                 if let Some(key) = sequencer.proposer_key {
@@ -116,7 +132,7 @@ impl Node {
                     let stop = node.stop.clone();
                     node.spawn("proposer", async move { proposer.run(L1_INTERVAL * 4, &stop).await });
                 }
-                let producer = Sequencer::new(chain, l1, status, sequencer.l1_confirmations);
+                let producer = Sequencer::new(chain, l1, status, sequencer.l1_confirmations, control.sequencer);
                 let stop = node.stop.clone();
                 node.spawn("sequencer", async move { producer.run(&reset_wanted, &stop).await });
             }
@@ -163,6 +179,11 @@ impl Node {
         self.rpc.address()
     }
 
+    /// Where `admin_` is served, if it is.
+    pub fn admin_address(&self) -> Option<SocketAddr> {
+        self.admin.as_ref().map(RpcServer::address)
+    }
+
     /// Returns when the node stops by itself, which it does only when something failed.
     pub async fn failed(&self) {
         self.stop.cancelled().await;
@@ -174,6 +195,9 @@ impl Node {
         self.stop.cancel();
         let finished = async {
             self.rpc.stop().await;
+            if let Some(admin) = self.admin {
+                admin.stop().await;
+            }
             self.tasks.wait().await;
         };
         if tokio::time::timeout(STOP_PATIENCE, finished).await.is_err() {
@@ -182,6 +206,13 @@ impl Node {
         let failure = self.failure.lock().take();
         failure.map_or(Ok(()), Err)
     }
+}
+
+async fn serve_admin(config: AdminConfig, api: Arc<NodeApi>, rpc: SocketAddr) -> Result<RpcServer, NodeError> {
+    let AdminConfig { address, secret, set_log_filter } = config;
+    let admin = NodeAdmin { api, rpc, set_log_filter };
+    let served = RpcServer::start_admin(address, Arc::new(admin), secret).await;
+    served.map_err(|source| NodeError::Admin { address, source })
 }
 
 /// A client of L1, which is checked to be the right one if it answers already.

@@ -22,6 +22,8 @@ pub(crate) struct Position {
     pub(crate) l1_derived: u64,
     /// Seconds since the newest L2 block's time, for a node that should have one for each of its times.
     pub(crate) age: Option<u64>,
+    /// Whether an operator stopped the sequencer of this node.
+    pub(crate) stopped: bool,
     /// Seconds between L2 blocks.
     pub(crate) block_time: u64,
 }
@@ -43,7 +45,8 @@ impl Position {
         }
         match self.age {
             Some(age) if age > MIN_AGE.max(MAX_MISSING * self.block_time) => {
-                Some(format!("the newest block is {age} s old"))
+                let why = if self.stopped { ": the sequencer is stopped, admin_startSequencer starts it" } else { "" };
+                Some(format!("the newest block is {age} s old{why}"))
             }
             _ => None,
         }
@@ -56,8 +59,15 @@ mod tests {
 
     #[test]
     fn a_node_is_ready_at_the_end_of_both_chains() {
-        let good =
-            Position { l1_reachable: true, synced: true, l1_head: 100, l1_derived: 90, age: Some(30), block_time: 1 };
+        let good = Position {
+            l1_reachable: true,
+            synced: true,
+            l1_head: 100,
+            l1_derived: 90,
+            age: Some(30),
+            stopped: false,
+            block_time: 1,
+        };
         assert_eq!(good.readiness(), Readiness { ready: true, reason: None });
         assert!(Position { age: None, ..good }.readiness().ready);
         assert!(Position { age: Some(100), block_time: 10, ..good }.readiness().ready);
@@ -66,6 +76,10 @@ mod tests {
             (Position { synced: false, ..good }, "syncing: L1 is derived up to block 90 of 100"),
             (Position { l1_derived: 89, ..good }, "syncing: L1 is derived up to block 89 of 100"),
             (Position { age: Some(31), ..good }, "the newest block is 31 s old"),
+            (
+                Position { age: Some(31), stopped: true, ..good },
+                "the newest block is 31 s old: the sequencer is stopped, admin_startSequencer starts it",
+            ),
         ] {
             assert_eq!(bad.readiness(), Readiness { ready: false, reason: Some(reason.to_owned()) });
         }

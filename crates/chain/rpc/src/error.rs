@@ -47,6 +47,9 @@ pub enum RpcError {
         /// What broke it.
         message: String,
     },
+    /// The node is not in a state in which this can be done; the message says what to do first (code -32000).
+    #[error("{0}")]
+    Conflict(String),
     /// The transaction was accepted, but was not in a block within the time asked (code 4, data is the hash).
     #[error("transaction {0} was accepted and was not included in the time asked; it still waits in the pool")]
     NotIncludedInTime(B256),
@@ -107,7 +110,7 @@ impl RpcError {
         match self {
             Self::InvalidParams(_) => -32602,
             Self::BlockNotFound(_) => -32001,
-            Self::StatePruned { .. } | Self::Rejected(_) | Self::Execution(_) => -32000,
+            Self::StatePruned { .. } | Self::Rejected(_) | Self::Execution(_) | Self::Conflict(_) => -32000,
             Self::Reverted { .. } => 3,
             Self::Simulation { rule, .. } => *rule as i32,
             Self::NotIncludedInTime(_) => 4,

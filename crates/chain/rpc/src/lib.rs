@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod admin;
 mod api;
 mod budget;
 mod context;
@@ -26,6 +27,7 @@ mod submissions;
 mod trace;
 mod txpool;
 
+pub use admin::{AdminApi, EthProtocol, NodeInfo, Protocols};
 pub use api::{
     BatchLocation, BlockInfo, BoxedState, ChainApi, ChainEvent, Fault, FaultKind, Heads, Health, PoolCounts, Proof,
     Readiness, SenderTransactions, SyncStatus, TransactionLocation,

@@ -7,21 +7,23 @@ use std::{
     time::Duration,
 };
 
+use alloy_rpc_types_engine::JwtSecret;
 use jsonrpsee::{
     RpcModule,
-    core::traits::IdProvider,
+    core::{BoxError, traits::IdProvider},
     server::{
-        BatchRequestConfig, Methods, PingConfig, Server, ServerConfig, ServerHandle,
-        middleware::rpc::RpcServiceBuilder, stop_channel,
+        BatchRequestConfig, HttpRequest, HttpResponse, Methods, PingConfig, Server, ServerConfig, ServerHandle,
+        StopHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
     },
     types::{ErrorObjectOwned, SubscriptionId},
 };
 use tokio::net::TcpListener;
-use tower::ServiceBuilder;
+use tower::{Service, ServiceBuilder};
 use tower_http::cors::CorsLayer;
 
 use crate::{
-    ChainApi,
+    AdminApi, ChainApi,
+    admin::{AdminServer, AuthLayer},
     context::Context,
     debug::DebugServer,
     eth::{
@@ -131,15 +133,6 @@ pub struct RpcServer {
 impl RpcServer {
     /// Binds `address` (port 0 takes a free one) and serves `chain` until it is stopped.
     pub async fn start(address: SocketAddr, chain: Arc<dyn ChainApi>, limits: Limits) -> io::Result<Self> {
-        let config = ServerConfig::builder()
-            .max_request_body_size(limits.max_request_bytes)
-            .max_response_body_size(limits.max_response_bytes)
-            .max_connections(limits.max_connections)
-            .max_subscriptions_per_connection(limits.max_subscriptions)
-            .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
-            .enable_ws_ping(PingConfig::new())
-            .set_id_provider(HexIds)
-            .build();
         // Any page may read a public chain; nothing here depends on cookies.
         let http = ServiceBuilder::new()
             .layer(CorsLayer::permissive())
@@ -147,19 +140,60 @@ impl RpcServer {
             .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
         let submissions =
             SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
-        let gate = Arc::new(Gate::new(limits.clone()));
+        let gate = Gate::new(limits.clone());
         let rpc = RpcServiceBuilder::new().layer(gate.admission()).layer(StrictHexLayer).layer(submissions);
-        let server =
-            Server::builder().set_config(config).set_http_middleware(http).set_rpc_middleware(rpc).to_service_builder();
+        let server = Server::builder()
+            .set_config(config(&limits))
+            .set_http_middleware(http)
+            .set_rpc_middleware(rpc)
+            .to_service_builder();
+        let methods = Methods::from(methods(chain, limits));
+        // Each connection has an id of its own, by which its subscriptions are told from those of others.
+        let service =
+            |methods: Methods, stopped: StopHandle| move || server.clone().build(methods.clone(), stopped.clone());
+        Self::listen(address, gate, methods, service).await
+    }
+
+    /// Serves `admin_` on `address` to those who sign with `secret`, as consensus clients do at the engine API: a JWT (HS256) in the
+    /// header `Authorization`, whose claim `iat` is at most 60 s off. Over HTTP only.
+    pub async fn start_admin(address: SocketAddr, api: Arc<dyn AdminApi>, secret: JwtSecret) -> io::Result<Self> {
+        let limits = Limits {
+            max_request_bytes: 64 << 10,
+            max_response_bytes: 1 << 20,
+            max_body_memory: 4 << 20,
+            max_connections: 32,
+            max_websockets: 0,
+            max_batch: 20,
+            ..Limits::default()
+        };
+        let http = ServiceBuilder::new()
+            .layer(AuthLayer(secret))
+            .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
+        let server = Server::builder().set_config(config(&limits)).set_http_middleware(http).to_service_builder();
+        let methods = Methods::from(AdminServer::into_rpc(api));
+        let gate = Gate::new(limits);
+        let service =
+            |methods: Methods, stopped: StopHandle| move || server.clone().build(methods.clone(), stopped.clone());
+        Self::listen(address, gate, methods, service).await
+    }
+
+    /// Serves behind a gate; `service` makes what answers the requests of one connection.
+    async fn listen<F, S>(
+        address: SocketAddr,
+        gate: Gate,
+        methods: Methods,
+        service: impl FnOnce(Methods, StopHandle) -> F,
+    ) -> io::Result<Self>
+    where
+        F: Fn() -> S + Send + 'static,
+        S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + 'static,
+        S::Future: Send,
+    {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, handle) = stop_channel();
-        let (methods, stopped) = (Methods::from(methods(chain, limits)), stop.clone());
-        let served = methods.clone();
-        // Each connection has an id of its own, by which its subscriptions are told from those of others.
-        let service = move || server.clone().build(methods.clone(), stopped.clone());
-        tokio::spawn(gate::serve(listener, gate, stop, service));
-        Ok(Self { address, handle, methods: served })
+        tokio::spawn(gate::serve(listener, Arc::new(gate), stop.clone(), service(methods.clone(), stop)));
+        Ok(Self { address, handle, methods })
     }
 
     /// The address in use.
@@ -178,6 +212,18 @@ impl RpcServer {
         let _ = self.handle.stop();
         self.handle.stopped().await;
     }
+}
+
+fn config(limits: &Limits) -> ServerConfig {
+    ServerConfig::builder()
+        .max_request_body_size(limits.max_request_bytes)
+        .max_response_body_size(limits.max_response_bytes)
+        .max_connections(limits.max_connections)
+        .max_subscriptions_per_connection(limits.max_subscriptions)
+        .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
+        .enable_ws_ping(PingConfig::new())
+        .set_id_provider(HexIds)
+        .build()
 }
 
 /// All methods of all namespaces.

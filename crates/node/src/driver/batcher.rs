@@ -1,6 +1,10 @@
 //! Posts the unsafe blocks to L1.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::{Arc, atomic::Ordering::SeqCst},
+    time::Duration,
+};
 
 use alloy_primitives::{Bytes, U256};
 use openledger_batcher::{Batcher, BatcherConfig, BatcherError, PayloadId, Rewind};
@@ -9,7 +13,7 @@ use openledger_l1::TxError;
 use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
-use crate::{Chain, NodeError, l1::L1Status, metrics::Metrics, retry::Backoff};
+use crate::{Chain, NodeError, control::BatcherControl, l1::L1Status, metrics::Metrics, retry::Backoff};
 
 /// Sends batch transactions to the inbox on L1.
 pub(crate) trait BatchPoster: Send + Sync + 'static {
@@ -28,6 +32,7 @@ pub(crate) struct BatcherDriver<P> {
     batcher: Batcher,
     in_flight: JoinSet<(PayloadId, Result<u64, TxError>)>,
     window_warned: bool,
+    control: Arc<BatcherControl>,
 }
 
 impl<P: BatchPoster> BatcherDriver<P> {
@@ -37,10 +42,11 @@ impl<P: BatchPoster> BatcherDriver<P> {
         status: Arc<L1Status>,
         poster: Arc<P>,
         config: BatcherConfig,
+        control: Arc<BatcherControl>,
     ) -> Result<Self, NodeError> {
         let safe = chain.heads()?.safe;
         let batcher = Batcher::new(config, chain.config(), safe, status.heads().head.number);
-        Ok(Self { chain, status, poster, batcher, in_flight: JoinSet::new(), window_warned: false })
+        Ok(Self { chain, status, poster, batcher, in_flight: JoinSet::new(), window_warned: false, control })
     }
 
     /// Takes in what happened on both layers and hands the next transactions to L1.
@@ -60,10 +66,17 @@ impl<P: BatchPoster> BatcherDriver<P> {
         if derived > 0 {
             log_rewind(self.batcher.on_derived(derived, &safe));
         }
+        if self.control.flush.swap(false, SeqCst) {
+            self.batcher.flush();
+        }
+        // Held until the transactions are in line: who stops the batcher knows that no others follow.
+        let control = self.control.clone();
+        let turn = control.switch.turn().await;
         // Encoding and compressing blocks takes a processor for a while.
         let payloads = tokio::task::block_in_place(|| {
             self.add_blocks(safe.id())?;
-            Ok::<_, NodeError>(std::iter::from_fn(|| self.batcher.next_payload()).collect::<Vec<_>>())
+            let payloads = std::iter::from_fn(|| turn.as_ref().and_then(|_| self.batcher.next_payload()));
+            Ok::<_, NodeError>(payloads.collect::<Vec<_>>())
         })?;
         self.chain.set_backlog(self.batcher.backlog());
         self.watch_window();
@@ -146,6 +159,7 @@ impl<P: BatchPoster> BatcherDriver<P> {
             tokio::select! {
                 // What is on its way goes on without us: after a restart the safe head says what arrived.
                 () = stop.cancelled() => return Ok(()),
+                () = self.control.told.notified() => {}
                 () = tokio::time::sleep(wait) => {}
             }
         }

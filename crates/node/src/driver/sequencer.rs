@@ -16,6 +16,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     Chain, NodeError, WriteError,
+    control::Switch,
     l1::{L1Error, L1Source, L1Status},
     retry::Backoff,
 };
@@ -56,12 +57,19 @@ pub(crate) struct Sequencer<L> {
     l1: Arc<L>,
     status: Arc<L1Status>,
     confirmations: u64,
+    switch: Arc<Switch>,
 }
 
 impl<L: L1Source> Sequencer<L> {
-    /// A sequencer that lets `confirmations` L1 blocks stand on an origin.
-    pub(crate) const fn new(chain: Arc<Chain>, l1: Arc<L>, status: Arc<L1Status>, confirmations: u64) -> Self {
-        Self { chain, l1, status, confirmations }
+    /// A sequencer that lets `confirmations` L1 blocks stand on an origin, and makes blocks while it is switched on.
+    pub(crate) const fn new(
+        chain: Arc<Chain>,
+        l1: Arc<L>,
+        status: Arc<L1Status>,
+        confirmations: u64,
+        switch: Arc<Switch>,
+    ) -> Self {
+        Self { chain, l1, status, confirmations, switch }
     }
 
     /// Builds the next block.
@@ -135,6 +143,10 @@ impl<L: L1Source> Sequencer<L> {
         let mut backoff = Backoff::new();
         let mut behind = false;
         loop {
+            tokio::select! {
+                () = stop.cancelled() => return Ok(()),
+                () = self.switch.wait_until_on() => {}
+            }
             let due = self.chain.head().map(|head| head.timestamp + self.chain.config().block_time);
             let wait = match due {
                 Ok(due) => {
@@ -148,7 +160,11 @@ impl<L: L1Source> Sequencer<L> {
                 () = stop.cancelled() => return Ok(()),
                 () = tokio::time::sleep(wait) => {}
             }
-            match self.produce().await {
+            // It may have been switched off meanwhile. Who does that waits for this block, and knows the last one.
+            let Some(turn) = self.switch.turn().await else { continue };
+            let produced = self.produce().await;
+            drop(turn);
+            match produced {
                 Ok(block) => {
                     backoff.succeeded();
                     behind = self.report(&block, behind);

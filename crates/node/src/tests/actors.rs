@@ -15,6 +15,7 @@ use openledger_primitives::{ChainOpConfig, L2BlockRef, RollupConfig, RollupGenes
 use super::l1::{L1_BLOCK_TIME, MemoryL1};
 use crate::{
     Chain, NodeError,
+    control::Switch,
     driver::{
         batcher::BatcherDriver,
         derivation::{DerivationDriver, Progress},
@@ -116,8 +117,8 @@ impl Actor {
         let config = BatcherConfig { max_channel_duration: 1, max_in_flight: 1, ..Default::default() };
         Self {
             derivation: DerivationDriver::new(chain.clone(), l1.clone(), status.clone()),
-            sequencer: Sequencer::new(chain.clone(), l1.clone(), status.clone(), 0),
-            batcher: BatcherDriver::new(chain.clone(), status.clone(), l1.clone(), config).unwrap(),
+            sequencer: Sequencer::new(chain.clone(), l1.clone(), status.clone(), 0, Arc::new(Switch::new(true))),
+            batcher: BatcherDriver::new(chain.clone(), status.clone(), l1.clone(), config, Arc::default()).unwrap(),
             proposer: Proposer::new(chain.clone(), l1.clone(), status.clone()),
             checker: OutputChecker::new(chain.clone(), l1.clone(), status.clone()),
             chain,

@@ -64,7 +64,7 @@ async fn transactions_are_forwarded_and_seen() {
     let api = Arc::new(NodeApi {
         chain: replica.chain.clone(),
         status: replica.status(),
-        is_sequencer: false,
+        control: None,
         forward,
         is_live: true,
     });

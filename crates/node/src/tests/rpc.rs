@@ -8,7 +8,7 @@ use openledger_rpc::{Limits, RpcServer};
 use serde_json::{Value, json};
 
 use super::actors::{Actor, RECIPIENT, user};
-use crate::api::NodeApi;
+use crate::{api::NodeApi, control::SequencerControl};
 
 /// A node with blocks and transfers, and its RPC.
 pub(super) struct Served {
@@ -33,7 +33,7 @@ impl Served {
         let api = NodeApi {
             chain: actor.chain.clone(),
             status: actor.status(),
-            is_sequencer: true,
+            control: Some(SequencerControl::new(true)),
             forward: None,
             is_live: true,
         };
