@@ -1,6 +1,8 @@
 //! A sequencer under load is killed with SIGKILL at random moments and started again on what it left on the disk.
 
 mod damage;
+mod disk;
+mod full;
 mod load;
 mod promises;
 
@@ -52,7 +54,7 @@ async fn main() -> ExitCode {
             .await;
         runner.scenario("a_torn_log_loses_nothing_that_l1_has", limit, damage::torn_log(rollup, remains)).await;
     }
-    runner.scenario("a_full_disk_stops_the_node_and_loses_nothing", limit, damage::full_disk()).await;
+    runner.scenario("a_full_disk_stops_the_node_and_loses_nothing", limit, full::full_disk()).await;
     runner.finish()
 }
 
@@ -78,7 +80,8 @@ async fn survive(rollup: &mut Rollup, kills: u64, seed: u64) -> Result<Remains, 
         };
         killed.await.map_err(|failure: Failure| failure.at(&format!("kill {} of {kills}, seed {seed}", kill + 1)))?;
         rollup.l1_runs()?;
-        if kill % CHECK_EVERY == 0 {
+        // Not after the first ones: they may hit the node before there is a database.
+        if (kill + 1) % CHECK_EVERY == 0 {
             node.check_database().await?;
         }
     }

@@ -95,18 +95,18 @@ impl Promises {
         self.kept.is_kept(rpc).await
     }
 
-    /// Asks a node with damaged data for each block. The answer is the right one or an error; the errors.
-    pub(crate) async fn errors_in_place_of_answers(&self, rpc: &Rpc) -> Result<Vec<String>, Failure> {
-        let mut errors = Vec::new();
+    /// Asks a node with damaged data for each block. The answer is the right one or an error; whether there was one.
+    pub(crate) async fn are_answered_with_errors(&self, rpc: &Rpc) -> Result<bool, Failure> {
+        let mut is_wrong = false;
         for (block, hash) in &self.kept.blocks {
             match rpc.call("eth_getBlockByNumber", json!([format!("{block:#x}"), true])).await {
                 Ok(found) => ensure(found["hash"] == *hash, format!("block {block} was {hash} and is now {found}"))?,
-                Err(RpcFailure::Refused(error)) => errors.push(error.to_string()),
-                // The node stopped, which is an answer too: its log says why.
-                Err(RpcFailure::Connection(_)) => break,
+                Err(RpcFailure::Refused(_)) => is_wrong = true,
+                // The node stopped, which is an answer too.
+                Err(RpcFailure::Connection(_)) => return Ok(true),
             }
         }
-        Ok(errors)
+        Ok(is_wrong)
     }
 
     /// Checks the blocks and receipts against another node, which has no pool.
