@@ -259,12 +259,12 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
     all
 }
 
-/// Subscription ids as clients of Ethereum expect them: 128 random bits in hex.
+/// Subscription ids as clients of Ethereum expect them: a random number of 128 bits in hex, without leading zeros as in geth.
 #[derive(Debug)]
 struct HexIds;
 
 impl IdProvider for HexIds {
     fn next_id(&self) -> SubscriptionId<'static> {
-        format!("{:#034x}", rand::random::<u128>()).into()
+        format!("{:#x}", rand::random::<u128>()).into()
     }
 }
