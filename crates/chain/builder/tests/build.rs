@@ -10,13 +10,18 @@ use common::*;
 use openledger_builder::{BuildLimits, Filled, Stop, fill_block};
 use openledger_primitives::{BlockAttributes, Transaction};
 use openledger_stf::{BlockExecutor, ExecutedBlock, ExecutionError, execute_block, next_base_fee};
-use openledger_txpool::{AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolTransaction};
+use openledger_txpool::{
+    AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolTransaction, RollupFees,
+};
 
 /// A pool over accounts that it believes to be rich and to have sent nothing.
 fn pool(chain: &Chain, transactions: &[Recovered<Transaction>]) -> Pool {
     let base_fee = next_base_fee(&SPEC, &chain.head);
     let config = PoolConfig::new(SPEC.chain_id);
-    let mut pool = Pool::new(config, BlockContext { timestamp: 0, gas_limit: GAS_LIMIT, base_fee, min_base_fee: 0 });
+    let mut pool = Pool::new(
+        config,
+        BlockContext { timestamp: 0, gas_limit: GAS_LIMIT, base_fee, min_base_fee: 0, fees: RollupFees::NONE },
+    );
     let state = |_: &Address| Ok(AccountState { nonce: 0, balance: U256::from(ETHER), code: AccountCode::None });
     for transaction in transactions {
         let raw = transaction.inner().encoded_2718().into();

@@ -1,3 +1,5 @@
+use crate::RollupFees;
+
 /// Limits of the pool.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PoolConfig {
@@ -55,4 +57,6 @@ pub struct BlockContext {
     pub base_fee: u64,
     /// The base fee never falls below this (Jovian), so a lower fee cap can never be included.
     pub min_base_fee: u64,
+    /// Fees besides gas, as the block fixed them.
+    pub fees: RollupFees,
 }

@@ -40,7 +40,7 @@ impl From<&L1Info> for RollupFees {
         let weighted = |fee: u128, scalar: u32| U256::from(fee).saturating_mul(U256::from(scalar));
         let calldata = weighted(info.base_fee.into(), info.base_fee_scalar).saturating_mul(U256::from(16));
         Self {
-            data: calldata.saturating_add(weighted(info.blob_base_fee.into(), info.blob_base_fee_scalar)),
+            data: calldata.saturating_add(weighted(info.blob_base_fee, info.blob_base_fee_scalar)),
             operator_scalar: U256::from(info.operator_fee_scalar) * U256::from(OPERATOR_SCALAR_UNIT),
             operator_constant: U256::from(info.operator_fee_constant),
         }

@@ -74,7 +74,7 @@ impl Pool {
         let sender = match self.senders.get(&address) {
             Some(sender) => sender,
             None => {
-                unknown = Sender::new(state.account(&address).map_err(PoolError::State)?);
+                unknown = Sender::new(state.account(&address).map_err(PoolError::State)?, self.block.fees);
                 &unknown
             }
         };
@@ -173,7 +173,8 @@ impl Pool {
         for authority in entry.transaction.authorities() {
             *self.delegating.entry(*authority).or_default() += 1;
         }
-        let sender = self.senders.entry(address).or_insert_with(|| Sender::new(account));
+        let fees = self.block.fees;
+        let sender = self.senders.entry(address).or_insert_with(|| Sender::new(account, fees));
         sender.active = self.block.timestamp;
         let before = sender.ready();
         let replaced = sender.insert(entry);
@@ -226,7 +227,15 @@ impl Pool {
         state: &impl AccountReader,
     ) -> Result<Vec<B256>, PoolError> {
         let lower_limit = block.gas_limit < self.block.gas_limit;
+        let other_fees = block.fees != self.block.fees;
         self.block = block;
+        if other_fees {
+            for sender in self.senders.values_mut() {
+                let before = sender.ready();
+                sender.set_fees(block.fees);
+                self.pending = self.pending + sender.ready() - before;
+            }
+        }
         let mut dropped = Vec::new();
         for address in changed {
             if self.senders.contains_key(&address) {

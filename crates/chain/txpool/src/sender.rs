@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, sync::Arc};
 
 use alloy_primitives::{Address, U256};
 
-use crate::{Origin, PoolError, PoolTransaction};
+use crate::{Origin, PoolError, PoolTransaction, RollupFees};
 
 /// What kind of code an account has.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -60,11 +60,17 @@ pub(crate) struct Sender {
     pub(crate) entries: BTreeMap<u64, Entry>,
     ready: usize,
     ready_cost: U256,
+    fees: RollupFees,
 }
 
 impl Sender {
-    pub(crate) fn new(state: AccountState) -> Self {
-        Self { state, ..Self::default() }
+    pub(crate) fn new(state: AccountState, fees: RollupFees) -> Self {
+        Self { state, fees, ..Self::default() }
+    }
+
+    /// The most that a transaction can take from the account.
+    fn cost(&self, transaction: &PoolTransaction) -> U256 {
+        transaction.cost().saturating_add(self.fees.of(transaction))
     }
 
     /// How many transactions wait for a gap to close or for funds.
@@ -98,7 +104,7 @@ impl Sender {
     /// delegates the account.
     pub(crate) fn check(&self, transaction: &PoolTransaction, delegating: bool) -> Result<(), PoolError> {
         let AccountState { nonce: next, balance, code } = self.state;
-        let (nonce, cost) = (transaction.nonce(), transaction.cost());
+        let (nonce, cost) = (transaction.nonce(), self.cost(transaction));
         if code == AccountCode::Contract {
             return Err(PoolError::SenderIsContract(transaction.sender()));
         }
@@ -118,7 +124,7 @@ impl Sender {
             }
         }
         let replaced = self.entries.get(&nonce).filter(|_| self.is_ready(nonce));
-        let freed = replaced.map_or(U256::ZERO, |entry| entry.transaction.cost());
+        let freed = replaced.map_or(U256::ZERO, |entry| self.cost(&entry.transaction));
         let queued = self.ready_cost - freed;
         if queued.saturating_add(cost) > balance {
             return Err(PoolError::Overdraft { balance, queued, cost });
@@ -159,6 +165,12 @@ impl Sender {
         dropped.into_values().collect()
     }
 
+    /// Takes over new fees: fewer or more transactions may be affordable.
+    pub(crate) fn set_fees(&mut self, fees: RollupFees) {
+        self.fees = fees;
+        self.recount();
+    }
+
     /// Counts the pending run from its beginning.
     fn recount(&mut self) {
         (self.ready, self.ready_cost) = (0, U256::ZERO);
@@ -168,7 +180,7 @@ impl Sender {
     /// Makes the pending run longer by what now follows it.
     fn extend(&mut self) {
         for (nonce, entry) in self.entries.range(self.next_nonce()..) {
-            let cost = self.ready_cost.saturating_add(entry.transaction.cost());
+            let cost = self.ready_cost.saturating_add(self.cost(&entry.transaction));
             if *nonce != self.state.nonce + self.ready as u64 || cost > self.state.balance {
                 break;
             }

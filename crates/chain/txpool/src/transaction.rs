@@ -3,7 +3,7 @@ use alloy_eips::{Typed2718, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use openledger_primitives::Transaction;
 
-use crate::{PoolConfig, PoolError, floor_gas, intrinsic_gas};
+use crate::{PoolConfig, PoolError, fees::data_size, floor_gas, intrinsic_gas};
 
 /// Bytes of init code that EIP-3860 allows.
 const MAX_INIT_CODE: usize = 49_152;
@@ -19,22 +19,23 @@ pub struct PoolTransaction {
     sender: Address,
     authorities: Vec<Address>,
     cost: U256,
+    data_size: u64,
 }
 
 impl PoolTransaction {
     /// Checks everything about a raw transaction that needs no state. The signature is recovered here: call it where
     /// there are cores to spare.
     pub fn decode(raw: Bytes, config: &PoolConfig) -> Result<Self, PoolError> {
-        let limit = config.max_transaction_bytes;
-        if raw.len() > limit {
-            return Err(PoolError::Oversized { size: raw.len(), limit });
-        }
         match raw.first() {
             None => return Err(PoolError::Decode("it is empty".into())),
             // A legacy transaction begins as a list; any other first byte is a type.
             Some(1 | 2 | 4 | 0xc0..) => {}
             Some(&other) if other == BLOB || other <= 0x7f => return Err(PoolError::TypeNotSupported(other)),
             Some(other) => return Err(PoolError::Decode(format!("unexpected first byte {other:#04x}"))),
+        }
+        let limit = config.max_transaction_bytes;
+        if raw.len() > limit {
+            return Err(PoolError::Oversized { size: raw.len(), limit });
         }
         let transaction = Transaction::decode_2718_exact(&raw).map_err(|error| PoolError::Decode(error.to_string()))?;
         Self::check(&transaction, config)?;
@@ -45,11 +46,13 @@ impl PoolTransaction {
             sender,
             authorities: authorities(&transaction),
             cost: gas.saturating_add(transaction.value()),
+            data_size: data_size(&raw),
             raw,
             transaction,
         })
     }
 
+    /// In the order of geth, so that the same transaction is refused for the same reason; but for the signature, which costs most.
     fn check(transaction: &Transaction, config: &PoolConfig) -> Result<(), PoolError> {
         match transaction.chain_id() {
             Some(have) if have != config.chain_id => {
@@ -58,19 +61,16 @@ impl PoolTransaction {
             None if !config.allow_unprotected => return Err(PoolError::Unprotected),
             _ => {}
         }
-        if transaction.nonce() == u64::MAX {
-            return Err(PoolError::NonceMax);
+        let size = transaction.input().len();
+        if transaction.is_create() && size > MAX_INIT_CODE {
+            return Err(PoolError::InitCode { size, limit: MAX_INIT_CODE });
         }
         let (fee, tip) = (transaction.max_fee_per_gas(), transaction.priority_fee_or_price());
         if tip > fee {
             return Err(PoolError::TipAboveFee { tip, fee });
         }
-        let size = transaction.input().len();
-        if transaction.is_create() && size > MAX_INIT_CODE {
-            return Err(PoolError::InitCode { size, limit: MAX_INIT_CODE });
-        }
-        if transaction.authorization_list().is_some_and(|list| list.is_empty()) {
-            return Err(PoolError::EmptyAuthorizations);
+        if transaction.nonce() == u64::MAX {
+            return Err(PoolError::NonceMax);
         }
         let (have, want, floor) = (transaction.gas_limit(), intrinsic_gas(transaction), floor_gas(transaction));
         if have < want {
@@ -78,6 +78,9 @@ impl PoolTransaction {
         }
         if have < floor {
             return Err(PoolError::FloorGas { have, want: floor });
+        }
+        if transaction.authorization_list().is_some_and(|list| list.is_empty()) {
+            return Err(PoolError::EmptyAuthorizations);
         }
         Ok(())
     }
@@ -112,9 +115,14 @@ impl PoolTransaction {
         self.transaction.nonce()
     }
 
-    /// The most that it can take from the sender: gas at the fee cap, and the value, in wei.
+    /// The most that it can take from the sender before fees of L1 and of the operator: gas at the fee cap, and the value, in wei.
     pub const fn cost(&self) -> U256 {
         self.cost
+    }
+
+    /// Its estimated size after compression, in millionths of bytes.
+    pub(crate) const fn data_size(&self) -> u64 {
+        self.data_size
     }
 
     /// EIP-2718 type.

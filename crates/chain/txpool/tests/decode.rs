@@ -42,6 +42,10 @@ fn messages_begin_with_the_words_tools_look_for() {
         (Bytes::from_static(&[0x7e, 0xc0]), "transaction type not supported"),
         (Bytes::from_static(&[0x7d, 0xc0]), "transaction type not supported"),
         (Bytes::from(vec![0xff; (128 << 10) + 1]), "oversized data"),
+        // Of two reasons the one that geth comes to first.
+        (Bytes::from(vec![0x03; (128 << 10) + 1]), "transaction type not supported"),
+        (with(|tx| (tx.nonce, tx.max_priority_fee_per_gas) = (u64::MAX, 11 * GWEI)), "max priority fee per gas higher"),
+        (with(|tx| (tx.nonce, tx.gas_limit) = (u64::MAX, 0)), "nonce has max value"),
         (with(|tx| tx.chain_id = 1), "invalid sender: invalid chain id for signer: have 1 want 20300"),
         (legacy(0, None), "only replay-protected (EIP-155) transactions allowed over RPC"),
         (with(|tx| tx.max_priority_fee_per_gas = 11 * GWEI), "max priority fee per gas higher than max fee per gas"),

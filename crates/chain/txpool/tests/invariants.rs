@@ -5,8 +5,10 @@ mod support;
 use std::collections::{BTreeMap, BTreeSet};
 
 use alloy_primitives::U256;
+use openledger_batch::L1Info;
 use openledger_txpool::{
-    AccountCode, AccountReader, BlockContext, Origin, Place, Pool, PoolConfig, PoolTransaction, SenderContent,
+    AccountCode, AccountReader, BlockContext, Origin, Place, Pool, PoolConfig, PoolTransaction, RollupFees,
+    SenderContent,
 };
 use proptest::prelude::*;
 use support::*;
@@ -18,7 +20,7 @@ enum Step {
     Add { sender: u8, nonce: u64, tip: u128, fee: u128, value: u64, local: bool },
     Remove(prop::sample::Index),
     Delegate { sender: u8, nonce: u64, tip: u128, authorities: Vec<u8> },
-    Block { sender: u8, nonce: u64, balance: u64, base_fee: u64, delegated: bool, seconds: u64 },
+    Block { sender: u8, nonce: u64, balance: u64, base_fee: u64, delegated: bool, seconds: u64, fee: u64 },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -28,14 +30,15 @@ fn step() -> impl Strategy<Value = Step> {
         2 => (0..SENDERS, 0..6u64, 0..4u128, prop::collection::vec(0..SENDERS, 1..3))
             .prop_map(|(sender, nonce, tip, authorities)| Step::Delegate { sender, nonce, tip, authorities }),
         1 => any::<prop::sample::Index>().prop_map(Step::Remove),
-        2 => (0..SENDERS, 0..6u64, 0..20u64, 0..5u64, prop::bool::weighted(0.3), 0..100u64).prop_map(
-            |(sender, nonce, balance, base_fee, delegated, seconds)| Step::Block {
+        2 => (0..SENDERS, 0..6u64, 0..20u64, 0..5u64, prop::bool::weighted(0.3), 0..100u64, 0..3u64).prop_map(
+            |(sender, nonce, balance, base_fee, delegated, seconds, fee)| Step::Block {
                 sender,
                 nonce,
                 balance,
                 base_fee,
                 delegated,
                 seconds,
+                fee,
             },
         ),
     ]
@@ -46,7 +49,8 @@ fn units(count: u64) -> U256 {
     U256::from(count) * U256::from(21_000 * GWEI)
 }
 
-fn check(pool: &Pool, state: &Accounts) {
+/// `fee` is what the operator takes from each transaction.
+fn check(pool: &Pool, state: &Accounts, fee: U256) {
     let content = pool.content();
     let (mut pending, mut queued, mut bytes) = (0, 0, 0);
     let mut ready = BTreeSet::new();
@@ -55,14 +59,14 @@ fn check(pool: &Pool, state: &Accounts) {
         let mut cost = U256::ZERO;
         for (nonce, tx) in (account.nonce..).zip(&of.pending) {
             assert_eq!(tx.nonce(), nonce, "pending nonces follow the account's without a gap");
-            cost += tx.cost();
+            cost += tx.cost() + fee;
             ready.insert(tx.hash());
         }
         assert!(cost <= account.balance, "the balance covers what is pending");
         assert_eq!(pool.pending_nonce(address), Some(account.nonce + of.pending.len() as u64));
         if let Some(next) = of.queued.first() {
             let follows = next.nonce() == account.nonce + of.pending.len() as u64;
-            assert!(!follows || cost + next.cost() > account.balance, "what is ready is not queued");
+            assert!(!follows || cost + next.cost() + fee > account.balance, "what is ready is not queued");
         }
         assert!(of.queued.is_sorted_by_key(|tx| tx.nonce()));
         for tx in of.pending.iter().chain(&of.queued) {
@@ -138,7 +142,7 @@ proptest! {
         for sender in 0..SENDERS {
             state.set(sender, 0, units(40));
         }
-        let (mut seen, mut timestamp) = (Vec::new(), BLOCK.timestamp);
+        let (mut seen, mut timestamp, mut operator) = (Vec::new(), BLOCK.timestamp, U256::ZERO);
         for step in steps {
             match step {
                 Step::Add { sender, nonce, tip, fee, value, local } => {
@@ -161,17 +165,19 @@ proptest! {
                     prop_assert!(pool.get(&hash).is_none());
                 }
                 Step::Remove(_) => {}
-                Step::Block { sender, nonce, balance, base_fee, delegated, seconds } => {
+                Step::Block { sender, nonce, balance, base_fee, delegated, seconds, fee } => {
                     state.set(sender, nonce, units(balance));
                     if delegated {
                         state.0.get_mut(&address(sender)).unwrap().code = AccountCode::Delegation;
                     }
                     timestamp += seconds;
-                    let block = BlockContext { timestamp, base_fee: base_fee * GWEI as u64, ..BLOCK };
+                    operator = units(fee);
+                    let fees = RollupFees::from(&L1Info { operator_fee_constant: operator.to(), ..L1Info::default() });
+                    let block = BlockContext { timestamp, base_fee: base_fee * GWEI as u64, fees, ..BLOCK };
                     pool.on_block(block, [address(sender)], &state).unwrap();
                 }
             }
-            check(&pool, &state);
+            check(&pool, &state, operator);
         }
     }
 }

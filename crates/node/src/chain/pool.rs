@@ -8,12 +8,13 @@ use std::{
 
 use alloy_consensus::constants::KECCAK_EMPTY;
 use alloy_primitives::{Address, B256, Bytes};
-use openledger_primitives::{ChainSpec, Header};
+use openledger_batch::L1Info;
+use openledger_primitives::{Block, ChainSpec};
 use openledger_rpc::{ChainEvent, RpcError};
 use openledger_stf::{Account, StateChanges, StateReader as _, next_base_fee};
 use openledger_storage::{Database, StateView};
 use openledger_txpool::{
-    AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolError, PoolTransaction,
+    AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolError, PoolTransaction, RollupFees,
 };
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -54,9 +55,9 @@ impl GuardedPool {
     pub(super) fn open(path: &Path, db: &Database, spec: &ChainSpec) -> Result<Self, NodeError> {
         let (journal, old) = Journal::open(path).map_err(|source| NodeError::Datadir { path: path.into(), source })?;
         let head = db.head()?;
-        let header = db.header(head.number)?.ok_or(NodeError::Unwound(head))?;
+        let block = db.block(head.number)?.ok_or(NodeError::Unwound(head))?.into_block();
         let config = PoolConfig::new(spec.chain_id);
-        let mut pool = Pool::new(config, context(spec, &header));
+        let mut pool = Pool::new(config, context(spec, &block));
         let state = Arc::new(db.state_at(head.number)?);
         let mut restored = 0;
         for transaction in decode_all(old, &config, &Phases::default()) {
@@ -168,15 +169,15 @@ impl Chain {
     }
 
     /// Lets the pool follow one new block.
-    pub(super) fn pool_on_block(&self, header: &Header, changes: &StateChanges) -> Result<(), NodeError> {
-        let state = Arc::new(self.db.state_at(header.number)?);
+    pub(super) fn pool_on_block(&self, block: &Block, changes: &StateChanges) -> Result<(), NodeError> {
+        let state = Arc::new(self.db.state_at(block.header.number)?);
         let changed = |address: &Address| match changes.accounts.get(address) {
             Some(change) => account_state(&state, change.account),
             None => account(&state, address),
         };
         {
             let inner = &mut *self.pool.inner.lock();
-            let followed = inner.pool.on_block(context(&self.spec, header), changes.accounts.keys().copied(), &changed);
+            let followed = inner.pool.on_block(context(&self.spec, block), changes.accounts.keys().copied(), &changed);
             followed.map_err(|error| NodeError::Pool(error.to_string()))?;
             inner.state = state.clone();
         }
@@ -186,9 +187,9 @@ impl Chain {
     }
 
     /// Lets the pool follow an unwind and puts the transactions of the removed blocks back.
-    pub(super) fn pool_on_unwind(&self, header: &Header, removed: &[ChainEvent]) -> Result<(), NodeError> {
+    pub(super) fn pool_on_unwind(&self, head: &Block, removed: &[ChainEvent]) -> Result<(), NodeError> {
         use alloy_eips::Encodable2718 as _;
-        let state = Arc::new(self.db.state_at(header.number)?);
+        let state = Arc::new(self.db.state_at(head.header.number)?);
         let config = PoolConfig::new(self.spec.chain_id);
         let again = removed.iter().rev().flat_map(|(ChainEvent::Removed(info) | ChainEvent::Added(info))| {
             let transactions = info.block.body.transactions.iter().filter(|tx| !tx.is_deposit());
@@ -197,7 +198,7 @@ impl Chain {
         let again = decode_all(again.collect(), &config, &self.metrics.phases);
         {
             let inner = &mut *self.pool.inner.lock();
-            let followed = inner.pool.on_reorg(context(&self.spec, header), &reader(&state));
+            let followed = inner.pool.on_reorg(context(&self.spec, head), &reader(&state));
             followed.map_err(|error| NodeError::Pool(error.to_string()))?;
             for transaction in again {
                 if let Err(error) = transaction.and_then(|tx| inner.pool.add(tx, Origin::Local, &reader(&state))) {
@@ -222,12 +223,15 @@ fn decode_all(raw: Vec<Bytes>, config: &PoolConfig, phases: &Phases) -> Vec<Resu
 }
 
 /// What the pool needs to know of the newest block.
-fn context(spec: &ChainSpec, header: &Header) -> BlockContext {
+fn context(spec: &ChainSpec, block: &Block) -> BlockContext {
+    let header = &block.header;
     BlockContext {
         timestamp: header.timestamp,
         gas_limit: header.gas_limit,
         base_fee: next_base_fee(spec, header),
         min_base_fee: openledger_stf::min_base_fee(header),
+        // Genesis has no L1 attributes.
+        fees: L1Info::of_block(block).map_or(RollupFees::NONE, |info| RollupFees::from(&info)),
     }
 }
 

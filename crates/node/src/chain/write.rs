@@ -165,8 +165,8 @@ impl Chain {
         self.recent.lock().retain(|block| block.block.header.number <= target);
         self.metrics.blocks_unwound.fetch_add(removed.len() as u64, Relaxed);
         tracing::warn!(target, removed = removed.len(), "blocks left the canonical chain");
-        if let Some(header) = self.db.header(target)? {
-            self.pool_on_unwind(&header, &removed)?;
+        if let Some(head) = self.db.block(target)? {
+            self.pool_on_unwind(&head.into_block(), &removed)?;
         }
         for event in removed {
             let _ = self.events.send(event);
@@ -231,7 +231,7 @@ impl Chain {
         self.metrics.gas_used.fetch_add(block.header.gas_used, Relaxed);
         let info = Arc::new(BlockInfo { hash, block, senders, receipts });
         self.remember(info.clone());
-        phases.time(Phase::Pool, || self.pool_on_block(&info.block.header, &changes))?;
+        phases.time(Phase::Pool, || self.pool_on_block(&info.block, &changes))?;
         let reference = openledger_batch::l2_block_ref(&self.config, hash, &info.block).map_err(NodeError::from)?;
         // Nobody may be listening.
         let _ = self.events.send(ChainEvent::Added(info));

@@ -111,7 +111,18 @@ impl Actor {
 
     /// As [`Actor::open`], for a chain with another genesis.
     pub(super) fn open_with(datadir: &Path, genesis: &Genesis, l1: &Arc<MemoryL1>, corrupt_at: Option<u64>) -> Self {
-        let config = Arc::new(rollup(genesis, l1));
+        Self::configured(datadir, genesis, rollup(genesis, l1), l1, corrupt_at)
+    }
+
+    /// As [`Actor::open_with`], with another configuration than the genesis has by itself.
+    pub(super) fn configured(
+        datadir: &Path,
+        genesis: &Genesis,
+        config: RollupConfig,
+        l1: &Arc<MemoryL1>,
+        corrupt_at: Option<u64>,
+    ) -> Self {
+        let config = Arc::new(config);
         let chain = Arc::new(Chain::open(datadir, genesis, config, corrupt_at).unwrap());
         let (l1, status) = (l1.clone(), Arc::new(L1Status::default()));
         let config = BatcherConfig { max_channel_duration: 1, max_in_flight: 1, ..Default::default() };

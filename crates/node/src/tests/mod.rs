@@ -6,6 +6,7 @@ mod history;
 mod l1;
 mod load;
 mod operations;
+mod pool_fees;
 mod replica;
 mod rpc;
 mod rpc_conformance;

@@ -9,12 +9,17 @@ use alloy_primitives::{Address, B256, Bytes, TxKind, U256};
 use alloy_signer::SignerSync;
 use alloy_signer_local::PrivateKeySigner;
 use openledger_primitives::Transaction;
-use openledger_txpool::{AccountState, BlockContext, Pool, PoolConfig, PoolTransaction};
+use openledger_txpool::{AccountState, BlockContext, Pool, PoolConfig, PoolTransaction, RollupFees};
 
 pub(crate) const CHAIN: u64 = 20300;
 pub(crate) const GWEI: u128 = 1_000_000_000;
-pub(crate) const BLOCK: BlockContext =
-    BlockContext { timestamp: 1_700_000_000, gas_limit: 30_000_000, base_fee: GWEI as u64, min_base_fee: 100 };
+pub(crate) const BLOCK: BlockContext = BlockContext {
+    timestamp: 1_700_000_000,
+    gas_limit: 30_000_000,
+    base_fee: GWEI as u64,
+    min_base_fee: 100,
+    fees: RollupFees::NONE,
+};
 
 pub(crate) fn signer(index: u8) -> PrivateKeySigner {
     PrivateKeySigner::from_bytes(&B256::with_last_byte(index + 1)).unwrap()
