@@ -2,7 +2,13 @@ use std::{path::PathBuf, time::Duration};
 
 use clap::{Args, Subcommand};
 
-use crate::{BenchError, load::Pace, measure::Options, plan::Scenario};
+use crate::{
+    BenchError,
+    load::Pace,
+    measure::Options,
+    plan::Scenario,
+    stage::{Node, State},
+};
 
 /// Transactions of a light load in a second.
 const LIGHT: u32 = 100;
@@ -53,10 +59,12 @@ pub enum BenchCommand {
 pub struct LoadArgs {
     /// What to measure; may be repeated or separated by commas
     #[arg(long = "scenario", value_delimiter = ',', value_enum, value_name = "NAME",
-          default_values_t = [Scenario::Transfer, Scenario::Light, Scenario::Erc20, Scenario::Create, Scenario::Settle])]
+          default_values_t = [Scenario::Transfer, Scenario::Scattered, Scenario::Light, Scenario::Erc20, Scenario::Create,
+                              Scenario::Settle])]
     pub scenarios: Vec<Scenario>,
-    /// Transfers to sign for each scenario; contract creations are a tenth of it, light transfers and settlements a fiftieth
-    #[arg(long, default_value_t = 60_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    /// Transfers to sign for each scenario; contract creations are a twentieth of it, light transfers and
+    /// settlements a hundredth
+    #[arg(long, default_value_t = 100_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub transactions: u32,
     /// Send for so long at most
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
@@ -70,6 +78,9 @@ pub struct LoadArgs {
     /// Accounts that receive
     #[arg(long, default_value_t = 1000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub recipients: u32,
+    /// Accounts that scattered transfers go to; in the suite, those of the filled state
+    #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
+    pub spread: u32,
     /// Connections that send at the same time
     #[arg(long, default_value_t = 8, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub connections: u32,
@@ -78,7 +89,7 @@ pub struct LoadArgs {
     pub batch: u32,
     /// Transactions sent and not yet included, at most. More than two blocks hold keeps the node busy; the time to inclusion
     /// grows with it
-    #[arg(long, default_value_t = 25_000, value_name = "N")]
+    #[arg(long, default_value_t = 50_000, value_name = "N")]
     pub in_flight: u32,
     /// Where forge left the compiled contracts (`make contracts`)
     #[arg(long, env = "OPENLEDGER_ARTIFACTS", default_value = "contracts/out", value_name = "DIR")]
@@ -94,6 +105,13 @@ pub struct SuiteArgs {
     /// Accounts of the filled state
     #[arg(long, default_value_t = 1_000_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]
     pub accounts: u32,
+    /// Nodes to measure; may be repeated or separated by commas
+    #[arg(long = "node", value_delimiter = ',', value_enum, value_name = "NAME",
+          default_values_t = [Node::Openledger, Node::AnvilInterval, Node::AnvilAutomine])]
+    pub nodes: Vec<Node>,
+    /// States that they begin with; may be repeated or separated by commas
+    #[arg(long = "state", value_delimiter = ',', value_enum, value_name = "NAME", default_values_t = [State::Empty, State::Filled])]
+    pub states: Vec<State>,
     /// anvil
     #[arg(long, env = "OPENLEDGER_ANVIL", default_value = "anvil", value_name = "PROGRAM")]
     pub anvil: PathBuf,
@@ -109,9 +127,9 @@ impl LoadArgs {
     /// How a scenario is measured: what is larger than a transfer is sent in smaller number.
     pub(crate) fn options(&self, scenario: Scenario) -> Options {
         let parts = match scenario {
-            Scenario::Transfer | Scenario::Erc20 => 1,
-            Scenario::Create => 10,
-            Scenario::Light | Scenario::Settle => 50,
+            Scenario::Transfer | Scenario::Scattered | Scenario::Erc20 => 1,
+            Scenario::Create => 20,
+            Scenario::Light | Scenario::Settle => 100,
         };
         // The connections together send LIGHT in a second.
         let every = Duration::from_secs(1) * self.connections / LIGHT;
@@ -123,7 +141,7 @@ impl LoadArgs {
             transactions: (self.transactions as usize).div_ceil(parts),
             senders: self.senders as usize,
             connections: self.connections as usize,
-            recipients: self.recipients as usize,
+            recipients: if scenario == Scenario::Scattered { self.spread } else { self.recipients } as usize,
             pace: Pace {
                 batch: batch as usize,
                 in_flight: self.in_flight as usize,

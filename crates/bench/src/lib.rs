@@ -21,3 +21,4 @@ pub use args::{BenchArgs, BenchCommand, LoadArgs, SuiteArgs};
 pub use error::BenchError;
 pub use plan::Scenario;
 pub use run::bench;
+pub use stage::{Node, State};

@@ -27,6 +27,8 @@ const ERC20_GAS: u64 = 65_000;
 pub enum Scenario {
     /// Transfers of native coin
     Transfer,
+    /// Transfers of native coin, each to another of many accounts
+    Scattered,
     /// Transfers of native coin, 100 in a second, one by one: the time to inclusion without a queue
     Light,
     /// Transfers of an ERC-20 token (OpenToken, deployed for the run)
@@ -42,6 +44,7 @@ impl Scenario {
     pub(crate) const fn name(self) -> &'static str {
         match self {
             Self::Transfer => "native transfers",
+            Self::Scattered => "scattered transfers",
             Self::Light => "light transfers",
             Self::Erc20 => "ERC-20 transfers",
             Self::Create => "contract creation",
@@ -96,7 +99,7 @@ impl Plan {
         }
         let addresses: Vec<Address> = senders.iter().map(Account::address).collect();
         let work = match scenario {
-            Scenario::Transfer | Scenario::Light => transfers(size),
+            Scenario::Transfer | Scenario::Scattered | Scenario::Light => transfers(size),
             Scenario::Erc20 => tokens(size, artifacts, funder, &addresses)?,
             Scenario::Create => creations(artifacts)?,
             Scenario::Settle => settlements(size, terms, funder.address(), &addresses),

@@ -7,7 +7,7 @@ use crate::{
     floor::Floor,
     measure::Measurement,
     settle::{CONTRIBUTORS, RECEIPTS},
-    stage,
+    stage::Node,
 };
 
 const BEGIN: &str = "<!-- bench: begin -->";
@@ -133,7 +133,7 @@ pub(crate) fn floor_table(floors: &[Floor], nodes: &[Measurement]) -> String {
         let (recover, execute) = (floor.micros(floor.recover), floor.micros(floor.execute));
         let sum = recover + execute;
         let same = |one: &&Measurement| {
-            one.scenario == floor.scenario && one.state == floor.state && one.node == stage::name(None)
+            one.scenario == floor.scenario && one.state == floor.state && one.node == Node::Openledger.name()
         };
         let node = nodes.iter().find(same).and_then(|one| Some(one.micros(one.usage.node?)));
         let over = node.map_or_else(|| "–".to_owned(), |node| format!("{:.1}", node / sum));

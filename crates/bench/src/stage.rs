@@ -4,6 +4,7 @@ use std::{fs, path::Path};
 
 use alloy_genesis::{Genesis, GenesisAccount};
 use alloy_primitives::U256;
+use clap::ValueEnum;
 use openledger_devnet::Account;
 use openledger_primitives::RollupConfig;
 use openledger_stf::genesis;
@@ -24,17 +25,33 @@ use crate::{
 const GAS_LIMIT: u64 = 500_000_000;
 /// Seconds between blocks, on both sides.
 const BLOCK_TIME: u64 = 1;
+/// What a byte on L1 counts for, in gas: with it a transfer counts for the gas that it uses, as on the other side.
+const FOOTPRINT: u64 = 200;
 const L1_CHAIN_ID: u64 = 900;
+const L1_FLAGS: &str = "--block-time 2 --slots-in-an-epoch 1";
+/// Gas limit of an L1 block: all that the L2 can make in that time fits, at 40 gas for a byte of calldata (EIP-7623).
+const L1_GAS_LIMIT: u64 = 300_000_000;
 /// Coin of the account that pays for everything; the base fee rises a lot while blocks are full.
 const FUNDS: u64 = 100_000_000;
 
-/// How anvil makes blocks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mining {
-    /// On the clock, as the sequencer does.
-    Interval,
-    /// As soon as there is a transaction: what anvil does when it is not told otherwise.
-    Automatic,
+/// A node of the suite.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Node {
+    /// Our sequencer
+    Openledger,
+    /// anvil with a block each second, as the sequencer makes them
+    AnvilInterval,
+    /// anvil as it comes: a block as soon as there is a transaction
+    AnvilAutomine,
+}
+
+/// What a chain holds at the start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum State {
+    /// Nothing but the contracts of the genesis
+    Empty,
+    /// `--accounts` accounts with coin
+    Filled,
 }
 
 /// Running programs, and the node among them that is measured.
@@ -45,12 +62,14 @@ pub(crate) struct Stage {
     processes: Vec<Process>,
 }
 
-/// What the table calls a node.
-pub(crate) const fn name(mining: Option<Mining>) -> &'static str {
-    match mining {
-        None => "openledger",
-        Some(Mining::Interval) => "anvil, interval",
-        Some(Mining::Automatic) => "anvil, automine",
+impl Node {
+    /// What the table calls it.
+    pub(crate) const fn name(self) -> &'static str {
+        match self {
+            Self::Openledger => "openledger",
+            Self::AnvilInterval => "anvil, interval",
+            Self::AnvilAutomine => "anvil, automine",
+        }
     }
 }
 
@@ -60,11 +79,24 @@ pub(crate) fn state(accounts: Option<u32>) -> String {
 }
 
 impl Stage {
-    /// A sequencer with a fresh chain on a fresh L1.
-    pub(crate) async fn openledger(args: &SuiteArgs, work: &Path, accounts: Option<u32>) -> Result<Self, BenchError> {
+    /// The node with a fresh chain, its files in `work`.
+    pub(crate) async fn start(
+        node: Node,
+        args: &SuiteArgs,
+        work: &Path,
+        accounts: Option<u32>,
+    ) -> Result<Self, BenchError> {
+        match node {
+            Node::Openledger => Self::openledger(args, work, accounts).await,
+            Node::AnvilInterval | Node::AnvilAutomine => Self::anvil(node, args, work, accounts).await,
+        }
+    }
+
+    /// A sequencer on a fresh L1.
+    async fn openledger(args: &SuiteArgs, work: &Path, accounts: Option<u32>) -> Result<Self, BenchError> {
         let [l1_port, port] = free_ports()?;
         let l1_url = url(l1_port);
-        let flags = format!("--port {l1_port} --chain-id {L1_CHAIN_ID} --block-time 2 --slots-in-an-epoch 1 --silent");
+        let flags = format!("--port {l1_port} --chain-id {L1_CHAIN_ID} {L1_FLAGS} --gas-limit {L1_GAS_LIMIT} --silent");
         let mut l1 = Process::start("the L1", &args.anvil, &words(&flags), work.join("l1.log"))?;
         l1.serves(&Rpc::new(&l1_url)?, 1).await?;
 
@@ -81,7 +113,7 @@ impl Stage {
         };
         let mut deploy = words(&format!(
             "deploy --l1-rpc {l1_url} --batcher {} --proposer {} --fund {} --fund-amount {FUNDS} --gas-limit {GAS_LIMIT} \
-             --block-time {BLOCK_TIME}",
+             --block-time {BLOCK_TIME} --da-footprint-gas-scalar {FOOTPRINT}",
             address("batcher"),
             address("proposer"),
             default_funder().address(),
@@ -107,22 +139,22 @@ impl Stage {
         node.serves(&rpc, 2).await?;
         let probe = Probe { pid: node.pid(), datadir: Some(datadir) };
         let flags = format!(
-            "`openledger deploy --gas-limit {GAS_LIMIT} --block-time {BLOCK_TIME}`, `openledger sequencer`, posting batches to \
-             an anvil with `--block-time 2 --slots-in-an-epoch 1`"
+            "`openledger deploy --gas-limit {GAS_LIMIT} --block-time {BLOCK_TIME} --da-footprint-gas-scalar {FOOTPRINT}`, \
+             `openledger sequencer`, posting batches to an anvil with `{L1_FLAGS} --gas-limit {L1_GAS_LIMIT}`"
         );
-        Ok(Self { target: target(None, accounts, rpc, probe), flags, processes: vec![l1, node] })
+        Ok(Self { target: target(Node::Openledger, accounts, rpc, probe), flags, processes: vec![l1, node] })
     }
 
     /// anvil with the same gas limit and funds.
-    pub(crate) async fn anvil(
+    async fn anvil(
+        node: Node,
         args: &SuiteArgs,
         work: &Path,
-        mining: Mining,
         accounts: Option<u32>,
     ) -> Result<Self, BenchError> {
         let [port] = free_ports()?;
         let mut shown = format!("--chain-id 20300 --gas-limit {GAS_LIMIT} --balance {FUNDS} --silent");
-        if mining == Mining::Interval {
+        if node == Node::AnvilInterval {
             shown.push_str(&format!(" --block-time {BLOCK_TIME}"));
         }
         let mut flags = words(&format!("{shown} --port {port}"));
@@ -135,12 +167,12 @@ impl Stage {
             write_json(&path, &genesis)?;
             flags.extend(["--init".to_owned(), path.display().to_string()]);
         }
-        let mut node = Process::start("anvil", &args.anvil, &flags, work.join("anvil.log"))?;
+        let mut process = Process::start("anvil", &args.anvil, &flags, work.join("anvil.log"))?;
         let rpc = Rpc::new(&url(port))?;
-        node.serves(&rpc, 0).await?;
-        let probe = Probe { pid: node.pid(), datadir: None };
+        process.serves(&rpc, 0).await?;
+        let probe = Probe { pid: process.pid(), datadir: None };
         let flags = format!("`anvil {shown}`, filled by `--init`; keeps no data on disk");
-        Ok(Self { target: target(Some(mining), accounts, rpc, probe), flags, processes: vec![node] })
+        Ok(Self { target: target(node, accounts, rpc, probe), flags, processes: vec![process] })
     }
 
     /// Ends what was started last first.
@@ -154,8 +186,8 @@ impl Stage {
 const GENESIS: &str = "genesis.json";
 const ROLLUP: &str = "rollup.json";
 
-fn target(mining: Option<Mining>, accounts: Option<u32>, rpc: Rpc, probe: Probe) -> Target {
-    Target { name: name(mining).to_owned(), state: state(accounts), rpc, probe, funder: default_funder() }
+fn target(node: Node, accounts: Option<u32>, rpc: Rpc, probe: Probe) -> Target {
+    Target { name: node.name().to_owned(), state: state(accounts), rpc, probe, funder: default_funder() }
 }
 
 fn url(port: u16) -> String {

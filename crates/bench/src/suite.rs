@@ -11,7 +11,7 @@ use crate::{
     floor::{Floor, Memory},
     machine, report,
     run::scenarios,
-    stage::{self, Mining, Stage},
+    stage::{self, Node, Stage, State},
 };
 
 /// anvil's automatic mining is at its best with short queues: with some thousand transactions in flight it includes hardly any.
@@ -28,22 +28,20 @@ pub(crate) async fn run(args: &SuiteArgs, console: Console) -> Result<(), BenchE
     let mut floors = Vec::new();
     let mut versions = Vec::new();
     let mut remarks = Vec::new();
-    for accounts in [None, Some(args.accounts)] {
-        let load = LoadArgs { recipients: accounts.unwrap_or(args.load.recipients), ..args.load.clone() };
-        for mining in [None, Some(Mining::Interval), Some(Mining::Automatic)] {
-            let load = match mining {
-                Some(Mining::Automatic) => LoadArgs { in_flight: load.in_flight.min(AUTOMATIC), ..load.clone() },
+    for state in &args.states {
+        let accounts = (*state == State::Filled).then_some(args.accounts);
+        let load = LoadArgs { spread: args.accounts, ..args.load.clone() };
+        for node in &args.nodes {
+            let load = match node {
+                Node::AnvilAutomine => LoadArgs { in_flight: load.in_flight.min(AUTOMATIC), ..load.clone() },
                 _ => load.clone(),
             };
-            let work = folder.path().join(format!("{mining:?}-{}", accounts.unwrap_or_default()));
+            let work = folder.path().join(format!("{node:?}-{state:?}"));
             fs::create_dir(&work).map_err(BenchError::file(&work))?;
             console.line("");
-            console.note(&format!("starting {} with {}", stage::name(mining), stage::state(accounts)));
-            let stage = match mining {
-                None => Stage::openledger(args, &work, accounts).await?,
-                Some(mining) => Stage::anvil(args, &work, mining, accounts).await?,
-            };
-            if accounts.is_none() {
+            console.note(&format!("starting {} with {}", node.name(), stage::state(accounts)));
+            let stage = Stage::start(*node, args, &work, accounts).await?;
+            if *state == args.states[0] {
                 versions.push(format!("- {}: {}; {}", stage.target.name, stage.target.version().await?, stage.flags));
             }
             match scenarios(&stage.target, &load, console).await {
@@ -55,7 +53,7 @@ pub(crate) async fn run(args: &SuiteArgs, console: Console) -> Result<(), BenchE
                 Err(error) => return Err(error),
             }
             stage.stop().await;
-            if mining.is_none() {
+            if *node == Node::Openledger {
                 console.title(&format!("floor, {}", stage::state(accounts)));
                 floors.extend(floor(&work, &load, &stage::state(accounts), console)?);
             }

@@ -65,6 +65,10 @@ pub struct ChainArgs {
     /// Floor of the base fee, in wei of OPEN: it pays for the data on L1 in place of a separate L1 fee
     #[arg(long, default_value_t = 1_000_000_000, value_name = "WEI")]
     pub min_base_fee: u64,
+    /// Gas that a transaction counts for, besides what it uses, for each byte that it has on L1; 0 is Jovian's default of 400. A
+    /// transfer has about 100 bytes: up to 200 leave it at the 21,000 gas that it uses
+    #[arg(long, default_value_t = 0, value_name = "GAS")]
+    pub da_footprint_gas_scalar: u16,
     /// L1 blocks within which batches must appear
     #[arg(long, default_value_t = 3600, value_name = "L1_BLOCKS", value_parser = clap::value_parser!(u64).range(1..))]
     pub sequencing_window: u64,

@@ -28,6 +28,8 @@ pub struct ChainParameters {
     pub eip1559_denominator: u32,
     pub eip1559_elasticity: u32,
     pub min_base_fee: u64,
+    #[serde(default)]
+    pub da_footprint_gas_scalar: u16,
     pub sequencing_window: u64,
     pub submission_interval: u64,
     pub withdrawal_delay: u64,
@@ -55,6 +57,7 @@ impl From<ChainArgs> for ChainParameters {
             eip1559_denominator,
             eip1559_elasticity,
             min_base_fee,
+            da_footprint_gas_scalar,
             sequencing_window,
             submission_interval,
             withdrawal_delay,
@@ -66,6 +69,7 @@ impl From<ChainArgs> for ChainParameters {
             eip1559_denominator,
             eip1559_elasticity,
             min_base_fee,
+            da_footprint_gas_scalar,
             sequencing_window,
             submission_interval,
             withdrawal_delay,
@@ -96,6 +100,7 @@ impl ChainSettings {
             batcher_address: self.roles.batcher,
             gas_limit: self.chain.gas_limit,
             min_base_fee: self.chain.min_base_fee,
+            da_footprint_gas_scalar: self.chain.da_footprint_gas_scalar,
             ..SystemConfig::default()
         }
         .with_scalars(0, 0)
@@ -117,6 +122,7 @@ pub(crate) mod tests {
                 eip1559_denominator: 250,
                 eip1559_elasticity: 6,
                 min_base_fee: 1_000_000_000,
+                da_footprint_gas_scalar: 0,
                 sequencing_window: 3600,
                 submission_interval: 30,
                 withdrawal_delay: 60,
