@@ -14,6 +14,11 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, FromArgMatches as _};
 
+/// Rust and RocksDB both allocate from it: blocks and caches come and go by the megabyte, which the system's allocator hands back
+/// to the kernel and asks for again.
+#[global_allocator]
+static ALLOCATOR: tikv_jemallocator::Jemalloc = tikv_jemallocator::Jemalloc;
+
 fn main() -> ExitCode {
     let (configured, cli) = match command_line() {
         Ok(parsed) => parsed,
