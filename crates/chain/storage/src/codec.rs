@@ -1,8 +1,8 @@
 use alloy_consensus::{Header, Sealed};
 use alloy_eips::BlockNumHash;
-use alloy_primitives::{Address, B256, U256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
-use openledger_trie::TrieAccount;
+use openledger_trie::{EMPTY_ROOT_HASH, TrieAccount};
 
 use crate::StorageError;
 
@@ -27,8 +27,33 @@ pub(crate) fn encode_list<T: Encodable>(items: &[T]) -> Vec<u8> {
     out
 }
 
+/// An account as RLP `[nonce, balance, storage root, code hash]`, where nothing stands for the root of no storage and for the hash
+/// of no code (geth calls it slim): most accounts have neither.
+pub(crate) fn encode_account(account: &TrieAccount) -> Vec<u8> {
+    let unless = |hash: B256, nothing: B256| if hash == nothing { Bytes::new() } else { hash.into() };
+    let (root, code) = (unless(account.storage_root, EMPTY_ROOT_HASH), unless(account.code_hash, KECCAK256_EMPTY));
+    let fields: [&dyn Encodable; 4] = [&account.nonce, &account.balance, &root, &code];
+    let mut out = Vec::with_capacity(80);
+    alloy_rlp::encode_list::<_, dyn Encodable>(&fields, &mut out);
+    out
+}
+
+/// An account as [`encode_account`] writes it, or with all hashes written out, as older versions did.
 pub(crate) fn account(bytes: &[u8]) -> Result<TrieAccount, StorageError> {
-    decode("an account", bytes)
+    let bad = |error: alloy_rlp::Error| StorageError::Corrupted(format!("an account does not decode: {error}"));
+    let read = || {
+        let mut rest = bytes;
+        let mut fields = alloy_rlp::Header::decode_bytes(&mut rest, true)?;
+        let (nonce, balance) = (u64::decode(&mut fields)?, U256::decode(&mut fields)?);
+        let mut hash = |nothing| match alloy_rlp::Header::decode_bytes(&mut fields, false)? {
+            [] => Ok(nothing),
+            hash => B256::try_from(hash).map_err(|_| alloy_rlp::Error::UnexpectedLength),
+        };
+        let account =
+            TrieAccount { nonce, balance, storage_root: hash(EMPTY_ROOT_HASH)?, code_hash: hash(KECCAK256_EMPTY)? };
+        if rest.is_empty() && fields.is_empty() { Ok(account) } else { Err(alloy_rlp::Error::UnexpectedLength) }
+    };
+    read().map_err(bad)
 }
 
 pub(crate) fn header(bytes: &[u8], hash: B256) -> Result<Sealed<Header>, StorageError> {
@@ -87,4 +112,40 @@ pub(crate) fn decode_senders(bytes: &[u8]) -> Result<Vec<Address>, StorageError>
         return Err(StorageError::corrupted("senders are not 20 bytes each"));
     }
     Ok(senders.iter().map(|sender| Address::from(*sender)).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn hash(nothing: B256) -> impl Strategy<Value = B256> {
+        prop_oneof![Just(nothing), any::<[u8; 32]>().prop_map(B256::from)]
+    }
+
+    proptest! {
+        #[test]
+        fn accounts_survive_encoding(
+            nonce: u64,
+            balance: [u64; 4],
+            storage_root in hash(EMPTY_ROOT_HASH),
+            code_hash in hash(KECCAK256_EMPTY),
+            garbage in proptest::collection::vec(any::<u8>(), 0..100),
+        ) {
+            let written = TrieAccount { nonce, balance: U256::from_limbs(balance), storage_root, code_hash };
+            let slim = encode_account(&written);
+            prop_assert_eq!(account(&slim).unwrap(), written);
+            // As older versions wrote it.
+            prop_assert_eq!(account(&alloy_rlp::encode(written)).unwrap(), written);
+            prop_assert!(account(&slim[..slim.len() - 1]).is_err());
+            prop_assert!(account(&[&slim[..], &[0]].concat()).is_err());
+            let _ = account(&garbage);
+        }
+    }
+
+    #[test]
+    fn an_account_without_code_and_storage_is_short() {
+        let plain = TrieAccount { nonce: 1, balance: U256::from(1), ..TrieAccount::default() };
+        assert_eq!(encode_account(&plain), [0xc4, 1, 1, 0x80, 0x80]);
+    }
 }

@@ -178,8 +178,8 @@ pub(crate) fn write_state(
             storage_root: storage.map_or(root_before, |storage| storage.root),
             code_hash: account.code_hash,
         });
-        let encode = |account: TrieAccount| alloy_rlp::encode(account);
-        let (before, after) = (before.map(encode), after.map(encode));
+        let encode = codec::encode_account;
+        let (before, after) = (before.as_ref().map(encode), after.as_ref().map(encode));
         recorder.set(Versioned::Accounts, &Key::account(address), before.as_deref(), after.as_deref());
         if let Some(storage) = storage {
             write_slots(recorder, store, address, change, storage.wiped)?;
