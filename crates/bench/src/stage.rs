@@ -146,12 +146,7 @@ impl Stage {
     }
 
     /// anvil with the same gas limit and funds.
-    async fn anvil(
-        node: Node,
-        args: &SuiteArgs,
-        work: &Path,
-        accounts: Option<u32>,
-    ) -> Result<Self, BenchError> {
+    async fn anvil(node: Node, args: &SuiteArgs, work: &Path, accounts: Option<u32>) -> Result<Self, BenchError> {
         let [port] = free_ports()?;
         let mut shown = format!("--chain-id 20300 --gas-limit {GAS_LIMIT} --balance {FUNDS} --silent");
         if node == Node::AnvilInterval {

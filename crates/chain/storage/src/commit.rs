@@ -11,7 +11,7 @@ use openledger_primitives::{Block, Receipt};
 use openledger_stf::{AccountChange, ExecutedBlock, StateChanges, StateRoots};
 use openledger_trie::{
     EMPTY_ROOT_HASH, EmptyStore, Nibbles, NodeReader, StateTrie, StateUpdate, StorageUpdate, TrieAccount, TrieError,
-    state_root,
+    account_key, leaf, state_root,
 };
 
 use crate::{
@@ -40,7 +40,7 @@ impl Prepared {
             .keys()
             .map(|address| Ok((*address, view.trie_account(address)?)))
             .collect::<Result<_, StorageError>>()?;
-        let store = Loaded { nodes: view, accounts: &accounts };
+        let store = Loaded::new(view, &accounts);
         let update = state_root(&store, view.state_root(), changes)?;
         let roots = update.roots(view)?;
         Ok(Self { parent: view.block().hash, update, roots, accounts })
@@ -57,10 +57,39 @@ impl Prepared {
 struct Loaded<'a> {
     nodes: &'a StateView,
     accounts: &'a BTreeMap<Address, Option<TrieAccount>>,
+    /// Those that exist, by their path in the trie.
+    by_path: Vec<(Nibbles, TrieAccount)>,
+}
+
+impl<'a> Loaded<'a> {
+    fn new(nodes: &'a StateView, accounts: &'a BTreeMap<Address, Option<TrieAccount>>) -> Self {
+        let existing = accounts.iter().filter_map(|(address, account)| Some((account_key(address), (*account)?)));
+        let mut by_path: Vec<_> = existing.collect();
+        by_path.sort_unstable_by_key(|(path, _)| *path);
+        Self { nodes, accounts, by_path }
+    }
+
+    /// The leaf of the one account known below `path`, if there is no other: what `hash` names, or not.
+    fn leaf(&self, path: &Nibbles) -> Option<Vec<u8>> {
+        let first = self.by_path.partition_point(|(known, _)| known < path);
+        let below = |index: usize| self.by_path.get(index).filter(|(known, _)| known.starts_with(path));
+        let (key, account) = below(first)?;
+        if below(first + 1).is_some() {
+            return None;
+        }
+        Some(leaf(&key.slice(path.len()..), &alloy_rlp::encode(account)))
+    }
 }
 
 impl NodeReader for Loaded<'_> {
+    /// A leaf is made from its account where that can be: this costs a hash, and looking for it on disk many times more.
     fn node(&self, owner: Option<B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError> {
+        if owner.is_none()
+            && let Some(leaf) = self.leaf(path)
+            && keccak256(&leaf) == *hash
+        {
+            return Ok(Some(leaf.into()));
+        }
         self.nodes.node(owner, path, hash)
     }
 }

@@ -14,6 +14,7 @@ mod update;
 
 pub use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 pub use error::TrieError;
+pub use node::leaf;
 pub use proof::{Proof, prove};
 pub use state::{StateTrie, StateUpdate, StorageUpdate, account_key, slot_key, state_root};
 pub use store::{EmptyStore, MemoryStore, NodeReader};

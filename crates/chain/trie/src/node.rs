@@ -96,6 +96,13 @@ impl Node {
     }
 }
 
+/// The RLP of the leaf that ends a key: what remains of it below the leaf's path, and the value.
+pub fn leaf(rest: &Nibbles, value: &[u8]) -> Vec<u8> {
+    let mut rlp = Vec::with_capacity(value.len() + 40);
+    LeafNodeRef { key: rest, value }.encode(&mut rlp);
+    rlp
+}
+
 impl Branch {
     fn encode(&self, out: &mut Vec<u8>) {
         let value = self.value.as_ref().map_or(&[][..], |value| value);
