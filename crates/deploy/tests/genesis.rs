@@ -42,6 +42,7 @@ fn settings() -> ChainSettings {
             eip1559_denominator: 250,
             eip1559_elasticity: 6,
             min_base_fee: 1_000_000_000,
+            da_footprint_gas_scalar: 200,
             sequencing_window: 3600,
             submission_interval: 30,
             withdrawal_delay: 60,
