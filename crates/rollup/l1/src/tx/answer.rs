@@ -32,7 +32,14 @@ impl Answer {
             Self::InPool
         } else if says(&["nonce too low", "nonce is too low", "oldnonce"]) {
             Self::NonceTooLow
-        } else if says(&["underpriced", "less than block base fee", "feetoolow", "fee too low", "price too low"]) {
+        } else if says(&[
+            "underpriced",
+            "less than block base fee",
+            "feetoolow",
+            "fee too low",
+            "price too low",
+            "price below minimum",
+        ]) {
             Self::Underpriced
         } else if says(&["insufficient funds", "insufficient balance", "insufficientfunds", "upfront cost"]) {
             Self::InsufficientFunds
@@ -75,6 +82,10 @@ mod tests {
         assert_eq!(refused("transaction already imported"), Answer::InPool);
         assert_eq!(refused("nonce too low: next nonce 5, tx nonce 4"), Answer::NonceTooLow);
         assert_eq!(refused("replacement transaction underpriced"), Answer::Underpriced);
+        assert_eq!(
+            refused("transaction gas price below minimum: gas tip cap 0, minimum needed 1"),
+            Answer::Underpriced
+        );
         assert_eq!(refused("max fee per gas less than block base fee: address 0x.."), Answer::Underpriced);
         assert_eq!(refused("Insufficient funds for gas * price + value"), Answer::InsufficientFunds);
         assert!(matches!(refused("oversized data: transaction size 200000, limit 131072"), Answer::Rejected(_)));
