@@ -1,7 +1,7 @@
 //! The OpenRPC document: what the server answers to `rpc.discover`.
 //!
-//! It is made of the parts in `openrpc/`, which are written in a short form. A method is what it does, what it takes, what it
-//! answers and with which errors it fails; an object is its fields with their types. Types are written as
+//! It is made of the parts in `openrpc/`, which are written in a short form. A method is what it does, what it takes (and
+//! `forgives`, if it takes anything there), what it answers and with which errors it fails; an object is its fields with their types. Types are written as
 //!
 //! | text | JSON schema |
 //! |---|---|
@@ -69,8 +69,9 @@ fn parsed(part: &str) -> Object {
 fn method(errors: &Object, name: &str, text: &Value) -> Value {
     let list = |field: &str| text[field].as_array().into_iter().flatten().filter_map(Value::as_str);
     let params: Vec<Value> = list("takes").map(param).collect();
-    // What every method can fail with, and every one that has parameters.
-    let always = ["Internal"].into_iter().chain((!params.is_empty()).then_some("InvalidParams"));
+    // What every method can fail with, and every one that has parameters and does not take them as they come.
+    let refuses = !params.is_empty() && text["forgives"] != true;
+    let always = ["Internal"].into_iter().chain(refuses.then_some("InvalidParams"));
     let errors: Vec<&Value> = list("fails").chain(always).map(|error| &errors[error]).collect();
     json!({
         "name": name,

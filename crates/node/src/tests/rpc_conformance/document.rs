@@ -2,12 +2,17 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use alloy_consensus::TxEip1559;
+use alloy_primitives::{TxKind, U256, bytes};
 use jsonschema::Validator;
+use openledger_rpc::Limits;
 use serde_json::{Value, json};
 
 use super::{
+    super::{actors::RECIPIENT, rpc::Served},
     calls, chain,
     facts::{Facts, dynamic, signed},
+    rule::Rule,
     simulate, simulate_calls,
     socket::Socket,
     state, tools, transactions,
@@ -59,6 +64,22 @@ impl Document {
     }
 }
 
+/// The rows of all tables.
+fn all_rules(facts: &Facts) -> Vec<Rule> {
+    [
+        chain::rules,
+        state::rules,
+        transactions::rules,
+        calls::rules,
+        simulate::rules,
+        simulate_calls::rules,
+        tools::rules,
+    ]
+    .into_iter()
+    .flat_map(|table| table(facts))
+    .collect()
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn every_method_is_in_the_document_and_asked_for() {
     let facts = Facts::new().await;
@@ -70,16 +91,7 @@ async fn every_method_is_in_the_document_and_asked_for() {
     let mut socket = Socket::open(&facts.node.ws_url()).await;
     assert_eq!(socket.ask(&discover).await, facts.node.post(&discover).await);
 
-    let tables = [
-        chain::rules,
-        state::rules,
-        transactions::rules,
-        calls::rules,
-        simulate::rules,
-        simulate_calls::rules,
-        tools::rules,
-    ];
-    let rules: Vec<_> = tables.into_iter().flat_map(|table| table(&facts)).collect();
+    let rules = all_rules(&facts);
     let mut answered: BTreeSet<&str> =
         rules.iter().filter(|rule| rule.code().is_none()).map(|rule| rule.method).collect();
     answered.extend(SENT);
@@ -117,6 +129,126 @@ async fn what_the_document_does_not_name_is_found() {
         assert!(document.check(&request, &answer).is_err(), "{request}");
     }
     assert!(document.check(&json!({"method": "eth_nothing", "params": []}), &answer).is_err());
+}
+
+/// Which errors of the document other tests are about: states that were pruned, what a replica cannot do, sources that send too
+/// much, and what has a place for only so many.
+const ELSEWHERE: [(i64, &[&str]); 4] = [
+    (
+        -32000,
+        &[
+            "eth_getBalance",
+            "eth_getTransactionCount",
+            "eth_getCode",
+            "eth_getStorageAt",
+            "eth_getStorageValues",
+            "eth_getProof",
+            "debug_traceCall",
+            "debug_traceBlockByHash",
+            "debug_executionWitness",
+            "debug_executionWitnessByBlockHash",
+            "trace_transaction",
+            "ots_hasCode",
+            "ots_getTransactionBySenderAndNonce",
+            "ots_getContractCreator",
+        ],
+    ),
+    (-32002, &["eth_sendRawTransaction", "eth_sendRawTransactionSync"]),
+    (-32004, &["eth_sendRawTransaction", "eth_sendRawTransactionSync"]),
+    (
+        -32005,
+        &[
+            "eth_sendRawTransaction",
+            "eth_sendRawTransactionSync",
+            "eth_newFilter",
+            "eth_newBlockFilter",
+            "eth_newPendingTransactionFilter",
+        ],
+    ),
+];
+
+#[tokio::test(flavor = "multi_thread")]
+async fn every_error_in_the_document_happens() {
+    let facts = Facts::new().await;
+    let document = Document::of(&facts).await;
+    let rules = all_rules(&facts);
+    let mut seen: BTreeSet<(&str, i64)> = rules.iter().filter_map(|rule| Some((rule.method, rule.code()?))).collect();
+    seen.extend([("eth_sendRawTransactionSync", 4), ("eth_sendRawTransactionSync", 6)]);
+    let code = async |node: &Served, method: &str, params: Value| {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params});
+        node.post(&request.to_string()).await["error"]["code"].as_i64()
+    };
+    // Nothing takes a truth for its first parameter, unless it takes anything.
+    let mut socket = Socket::open(&facts.node.ws_url()).await;
+    let refuses = |text: &Value| text["errors"].as_array().unwrap().iter().any(|error| error["code"] == -32602);
+    for (method, _) in document.methods.iter().filter(|(_, text)| refuses(text)) {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": [true]});
+        assert_eq!(socket.ask(&request.to_string()).await["error"]["code"], -32602, "{method}");
+        seen.insert((method, -32602));
+    }
+    // A node that serves nothing that has bounds.
+    let limits = Limits {
+        max_traces: 0,
+        max_log_blocks: 0,
+        max_logs: 0,
+        max_proof_slots: 0,
+        max_pool_content: 0,
+        ..Limits::default()
+    };
+    let mut strict = Served::start_with(limits).await;
+    // It has a contract, for the sake of who asks for its creator.
+    let creation = TxEip1559 {
+        gas_limit: 100_000,
+        to: TxKind::Create,
+        value: U256::ZERO,
+        input: bytes!("600160005360016000f3"),
+        ..dynamic(2)
+    };
+    let hash = strict.actor.chain.submit(signed(creation)).unwrap();
+    strict.actor.run(1).await;
+    let block = strict.ask("eth_getBlockByNumber", json!(["0x1", false])).await["hash"].clone();
+    let filter = strict.ask("eth_newFilter", json!([{"fromBlock": "0x1", "toBlock": "latest"}])).await;
+    strict.actor.run(1).await;
+    let slots = json!({RECIPIENT.to_string(): ["0x0"]});
+    for (method, params) in [
+        ("eth_getStorageValues", json!([slots])),
+        ("eth_getProof", json!([RECIPIENT, ["0x0"]])),
+        ("eth_simulateV1", json!([{"blockStateCalls": [{}]}])),
+        ("eth_getLogs", json!([{"fromBlock": "0x1"}])),
+        ("eth_getFilterLogs", json!([filter])),
+        ("eth_getFilterChanges", json!([filter])),
+        ("debug_traceTransaction", json!([hash])),
+        ("debug_traceCall", json!([{}])),
+        ("debug_traceBlockByNumber", json!(["0x1"])),
+        ("debug_traceBlockByHash", json!([block])),
+        ("debug_executionWitness", json!(["0x1"])),
+        ("debug_executionWitnessByBlockHash", json!([block])),
+        ("trace_transaction", json!([hash])),
+        ("trace_block", json!(["0x1"])),
+        ("ots_getInternalOperations", json!([hash])),
+        ("ots_getTransactionError", json!([hash])),
+        ("ots_traceTransaction", json!([hash])),
+        ("ots_getContractCreator", json!([facts.user.create(2)])),
+        ("ots_searchTransactionsAfter", json!([RECIPIENT, 0, 100_000])),
+    ] {
+        assert_eq!(code(&strict, method, params).await, Some(-32005), "{method}");
+        seen.insert((method, -32005));
+    }
+    strict.actor.transfer(3);
+    for (method, params) in
+        [("txpool_content", json!([])), ("txpool_contentFrom", json!([facts.user])), ("txpool_inspect", json!([]))]
+    {
+        assert_eq!(code(&strict, method, params).await, Some(-32005), "{method}");
+        seen.insert((method, -32005));
+    }
+    seen.extend(ELSEWHERE.iter().flat_map(|(code, methods)| methods.iter().map(|method| (*method, *code))));
+
+    for (name, method) in &document.methods {
+        for error in method["errors"].as_array().unwrap() {
+            let code = error["code"].as_i64().unwrap();
+            assert!(code == -32603 || seen.contains(&(name, code)), "no test sees {name} fail with {code}");
+        }
+    }
 }
 
 /// What the test below asks for, because it changes something or answers something else each time.

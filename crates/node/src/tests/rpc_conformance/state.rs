@@ -58,6 +58,12 @@ fn state(facts: &Facts) -> Vec<Rule> {
             json!([{facts.counter.to_string(): ["0x0", "0x1"], RECIPIENT.to_string(): ["0x0"]}, "latest"]),
             Is(json!({format!("{:#x}", facts.counter): [counted, zero], format!("{RECIPIENT:#x}"): [zero]})),
         ),
+        rule(
+            "slots in a block to come",
+            "eth_getStorageValues",
+            json!([{RECIPIENT.to_string(): ["0x0"]}, "0xffff"]),
+            Error(-32001, "header not found"),
+        ),
         rule("no slots", "eth_getStorageValues", json!([{}, "latest"]), Error(-32602, "empty request")),
     ];
     let methods: [(&'static str, Vec<Value>); 5] = [

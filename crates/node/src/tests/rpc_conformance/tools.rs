@@ -10,7 +10,7 @@ use super::{
 };
 
 pub(super) fn rules(facts: &Facts) -> Vec<Rule> {
-    [traces(facts), debugging(facts), otterscan(facts), rollup(facts)].into_iter().flatten().collect()
+    [traces(facts), simulated(facts), debugging(facts), otterscan(facts), rollup(facts)].into_iter().flatten().collect()
 }
 
 fn traces(facts: &Facts) -> Vec<Rule> {
@@ -32,6 +32,29 @@ fn traces(facts: &Facts) -> Vec<Rule> {
         rule("no calls of a block to come", "trace_block", json!(["0xffff"]), Null),
         rule("genesis called nothing", "trace_block", json!(["0x0"]), Error(-32000, "genesis is not traceable")),
     ]
+}
+
+/// What calls have in common: the state after a block that exists, and precompiles where they can be.
+fn simulated(facts: &Facts) -> Vec<Rule> {
+    let call = json!({"from": facts.user, "to": RECIPIENT});
+    let moved = |from: u8, to: &str| json!({format!("{from:#042x}"): {"movePrecompileToAddress": to}});
+    let (itself, free) = (moved(4, "0x0000000000000000000000000000000000000004"), RECIPIENT.to_string());
+    let mut both = moved(2, &free);
+    both.as_object_mut().unwrap().extend(moved(4, &free).as_object().unwrap().clone());
+    let mut rules = Vec::new();
+    for (overrides, code) in [(itself, -38022), (both, -38023)] {
+        for method in ["eth_estimateGas", "eth_createAccessList"] {
+            let params = json!([call, "latest", overrides]);
+            rules.push(rule("a precompile cannot be there", method, params, Error(code, "")));
+        }
+        let params = json!([call, "latest", {"stateOverrides": overrides}]);
+        rules.push(rule("a precompile cannot be there", "debug_traceCall", params, Error(code, "")));
+    }
+    for method in ["eth_createAccessList", "debug_traceCall"] {
+        let params = json!([call, "0xffff"]);
+        rules.push(rule("a call in a block to come", method, params, Error(-32001, "header not found")));
+    }
+    rules
 }
 
 fn debugging(facts: &Facts) -> Vec<Rule> {

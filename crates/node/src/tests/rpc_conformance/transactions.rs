@@ -113,6 +113,11 @@ fn filled(facts: &Facts) -> Vec<Rule> {
             Error(-32602, "chainId does not match node's"),
         ),
         fill(
+            "a creation that reverts",
+            json!({"from": facts.user, "data": "0x60006000fd"}),
+            Reverts("execution reverted", "0x"),
+        ),
+        fill(
             "what cannot succeed has no gas",
             json!({"from": RECIPIENT, "to": facts.user, "value": U256::MAX}),
             Error(-32000, "insufficient funds for"),
