@@ -2,7 +2,6 @@
 
 use alloy_consensus::Transaction as _;
 use alloy_primitives::U256;
-use op_revm::estimate_tx_compressed_size;
 use openledger_batch::L1Info;
 
 use crate::PoolTransaction;
@@ -29,7 +28,8 @@ impl RollupFees {
 
     /// The most that a transaction pays for its data and to the operator, in wei: what its sender must have besides gas and value.
     pub(crate) fn of(&self, transaction: &PoolTransaction) -> U256 {
-        let data = U256::from(transaction.data_size()).saturating_mul(self.data) / U256::from(DATA_FEE_SCALE);
+        let size = if self.data.is_zero() { 0 } else { transaction.data_size() };
+        let data = U256::from(size).saturating_mul(self.data) / U256::from(DATA_FEE_SCALE);
         let gas = U256::from(transaction.transaction().gas_limit());
         data.saturating_add(gas.saturating_mul(self.operator_scalar)).saturating_add(self.operator_constant)
     }
@@ -45,9 +45,4 @@ impl From<&L1Info> for RollupFees {
             operator_constant: U256::from(info.operator_fee_constant),
         }
     }
-}
-
-/// Bytes of a transaction after compression as Fjord estimates them, in millionths.
-pub(crate) fn data_size(raw: &[u8]) -> u64 {
-    estimate_tx_compressed_size(raw)
 }

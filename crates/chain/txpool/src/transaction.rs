@@ -1,9 +1,12 @@
+use std::sync::OnceLock;
+
 use alloy_consensus::{Transaction as _, transaction::SignerRecoverable};
 use alloy_eips::{Typed2718, eip2718::Decodable2718};
 use alloy_primitives::{Address, B256, Bytes, U256};
+use op_revm::estimate_tx_compressed_size;
 use openledger_primitives::Transaction;
 
-use crate::{PoolConfig, PoolError, fees::data_size, floor_gas, intrinsic_gas};
+use crate::{PoolConfig, PoolError, floor_gas, intrinsic_gas};
 
 /// Bytes of init code that EIP-3860 allows.
 const MAX_INIT_CODE: usize = 49_152;
@@ -19,7 +22,8 @@ pub struct PoolTransaction {
     sender: Address,
     authorities: Vec<Address>,
     cost: U256,
-    data_size: u64,
+    /// Where nobody pays for it, nobody needs it.
+    data_size: OnceLock<u64>,
 }
 
 impl PoolTransaction {
@@ -46,7 +50,7 @@ impl PoolTransaction {
             sender,
             authorities: authorities(&transaction),
             cost: gas.saturating_add(transaction.value()),
-            data_size: data_size(&raw),
+            data_size: OnceLock::new(),
             raw,
             transaction,
         })
@@ -121,8 +125,8 @@ impl PoolTransaction {
     }
 
     /// Its estimated size after compression, in millionths of bytes.
-    pub(crate) const fn data_size(&self) -> u64 {
-        self.data_size
+    pub(crate) fn data_size(&self) -> u64 {
+        *self.data_size.get_or_init(|| estimate_tx_compressed_size(&self.raw))
     }
 
     /// EIP-2718 type.
