@@ -5,7 +5,7 @@ use std::{future::Future, net::IpAddr, sync::Arc, time::Instant};
 use jsonrpsee::{
     core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
     server::MethodResponse,
-    types::{ErrorObjectOwned, Extensions, Request},
+    types::{ErrorCode, ErrorObjectOwned, Extensions, Request},
 };
 use tower::Layer;
 
@@ -41,6 +41,16 @@ pub(crate) struct Admission<S> {
     inner: S,
 }
 
+/// Subscriptions need a WebSocket. Clients take this code for a reason to poll, as geth gives it.
+fn check_transport(method: &str, extensions: &Extensions) -> Result<(), ErrorObjectOwned> {
+    let subscribes = matches!(method, "eth_subscribe" | "eth_unsubscribe");
+    if subscribes && connection(extensions).is_some_and(|connection| !connection.is_websocket()) {
+        let message = "notifications not supported: subscribe over WebSocket";
+        return Err(ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), message, None::<()>));
+    }
+    Ok(())
+}
+
 impl<S> Admission<S> {
     /// Whether this source may make this call now.
     fn check(&self, method: &str, extensions: &Extensions) -> Result<(), ErrorObjectOwned> {
@@ -74,6 +84,9 @@ where
             if let Err(error) = this.check(request.method_name(), request.extensions()) {
                 return limited(MethodResponse::error(request.id, error));
             }
+            if let Err(error) = check_transport(request.method_name(), request.extensions()) {
+                return MethodResponse::error(request.id, error);
+            }
             match connection(request.extensions()) {
                 Some(connection) => connection.carry_out(this.inner.call(request), bytes).await,
                 None => this.inner.call(request).await,
@@ -91,6 +104,8 @@ where
                 from = from.or_else(|| connection(call.extensions()));
                 if let Err(error) = this.check(call.method_name(), call.extensions()) {
                     is_limited = true;
+                    *entry = Err(BatchEntryErr::new(call.id.clone(), error));
+                } else if let Err(error) = check_transport(call.method_name(), call.extensions()) {
                     *entry = Err(BatchEntryErr::new(call.id.clone(), error));
                 }
             }

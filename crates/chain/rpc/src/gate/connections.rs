@@ -143,6 +143,10 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
+    pub(super) fn is_websocket(&self) -> bool {
+        self.websocket.load(Relaxed)
+    }
+
     /// Reads and writes fail from now on, which ends whoever serves it.
     pub(super) fn close(&self) {
         self.closed.store(true, Relaxed);

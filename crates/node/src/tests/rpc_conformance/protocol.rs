@@ -113,6 +113,24 @@ async fn hex_without_its_prefix_is_refused_wherever_it_is() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn subscriptions_need_a_socket() {
+    let facts = Facts::new().await;
+    let mut socket = Socket::open(&facts.node.ws_url()).await;
+    for (method, params) in [("eth_subscribe", json!(["newHeads"])), ("eth_unsubscribe", json!(["0x1"]))] {
+        let request = json!({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).to_string();
+        let batch = facts.node.post(&format!("[{request}]")).await;
+        for answer in [&facts.node.post(&request).await, &batch[0]] {
+            let message = answer["error"]["message"].as_str().unwrap_or_default();
+            assert!(
+                answer["error"]["code"] == -32601 && message.starts_with("notifications not supported"),
+                "{request}: {answer}"
+            );
+        }
+        assert!(socket.ask(&request).await.get("result").is_some());
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn ids_come_back_as_they_were_sent() {
     let facts = Facts::new().await;
     let mut socket = Socket::open(&facts.node.ws_url()).await;
