@@ -60,6 +60,24 @@ async fn replica() -> Result<(), Failure> {
     ensure(faults == json!([]), format!("the node found {faults}"))?;
     sequencing.runs()?;
 
+    // Somebody who comes late is told how far it is.
+    until("an L1 that takes a while to read", 60, "see the L1's log", async || {
+        (node.metric("openledger_l1_head").await? > 15.0).then_some(())
+    })
+    .await?;
+    let late = rollup.verifier("late")?;
+    let mut reading = late.start().await?;
+    until("the verifier to catch up", 60, "see its log", async || {
+        late.log().contains("caught up with L1: ").then_some(())
+    })
+    .await?;
+    let log = late.log();
+    let said = log.lines().find(|line| line.contains("catching up with L1: derived L2 block ")).unwrap_or_default();
+    ensure(said.contains(" of about ") && said.contains("L1 block "), format!("it said nothing on its way:\n{log}"))?;
+    let (safe, _) = late.block("safe").await.ok_or("the verifier does not answer")?;
+    ensure(safe >= block, format!("it had caught up at block {safe}, and {block} is safe"))?;
+    reading.kill()?;
+
     let check = || openledger().args(["db", "check", "--datadir"]).arg(node.datadir()).output();
     let held = check()?;
     let reason = String::from_utf8_lossy(&held.stderr);

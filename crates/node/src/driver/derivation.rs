@@ -1,7 +1,7 @@
 //! Drives derivation: L1 blocks in, safe blocks out. The same driver moves the safe head of a sequencer and is the whole chain of
 //! a verifier.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Instant};
 
 use alloy_eips::BlockNumHash;
 use openledger_derivation::{Derivation, DerivationEvent, DerivedAttributes, DerivedFrom, Severity, Step, mismatch};
@@ -10,7 +10,10 @@ use openledger_rpc::{Fault, FaultKind};
 use tokio::{sync::Notify, time::Duration};
 use tokio_util::sync::CancellationToken;
 
-use super::reset;
+use super::{
+    progress::{CatchUp, Position},
+    reset,
+};
 use crate::{
     Chain, NodeError, WriteError,
     l1::{L1Source, L1Status},
@@ -35,12 +38,13 @@ pub(crate) struct DerivationDriver<L> {
     status: Arc<L1Status>,
     /// Set once a starting point was found.
     derivation: Option<Derivation>,
+    catch_up: CatchUp,
 }
 
 impl<L: L1Source> DerivationDriver<L> {
     /// A driver that finds its starting point with the first step.
-    pub(crate) const fn new(chain: Arc<Chain>, l1: Arc<L>, status: Arc<L1Status>) -> Self {
-        Self { chain, l1, status, derivation: None }
+    pub(crate) fn new(chain: Arc<Chain>, l1: Arc<L>, status: Arc<L1Status>) -> Self {
+        Self { chain, l1, status, derivation: None, catch_up: CatchUp::default() }
     }
 
     /// Begins again at a block whose L1 origin is canonical, and takes off the chain what builds on L1 blocks that are not.
@@ -149,6 +153,16 @@ impl<L: L1Source> DerivationDriver<L> {
         .await
     }
 
+    fn say_progress(&mut self) -> Result<(), NodeError> {
+        let Some(origin) = self.derivation.as_ref().and_then(Derivation::origin) else { return Ok(()) };
+        let l1_head = self.status.heads().head;
+        let at = Position::new(self.chain.config(), self.chain.heads()?.safe.number, origin.number, &l1_head);
+        if let Some(progress) = self.catch_up.advanced(Instant::now(), at) {
+            tracing::info!("catching up with L1: {progress}");
+        }
+        Ok(())
+    }
+
     /// Runs until the node stops; an error returned is critical.
     pub(crate) async fn run(
         mut self,
@@ -160,10 +174,16 @@ impl<L: L1Source> DerivationDriver<L> {
         loop {
             let wait = match self.step().await {
                 Ok(Progress::Advanced) => {
+                    self.say_progress()?;
                     backoff.succeeded();
                     Duration::ZERO
                 }
-                Ok(Progress::Waiting) => interval,
+                Ok(Progress::Waiting) => {
+                    if let Some(progress) = self.catch_up.done(Instant::now(), self.chain.heads()?.safe.number) {
+                        tracing::info!("caught up with L1: {progress}");
+                    }
+                    interval
+                }
                 Err(error) => match error.severity() {
                     Severity::Temporary => {
                         if backoff.is_first() {

@@ -4,6 +4,7 @@ pub(crate) mod batcher;
 pub(crate) mod derivation;
 pub(crate) mod follower;
 pub(crate) mod outputs;
+mod progress;
 pub(crate) mod proposer;
 pub(crate) mod pruner;
 mod reset;
