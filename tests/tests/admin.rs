@@ -1,22 +1,34 @@
-//! The operator's port: who does not know the secret learns nothing, and who does turns sequencing and batches off and on.
+//! What an operator does. The port for that: who does not know the secret learns nothing, and who does turns sequencing and batches
+//! off and on. And the signal to stop.
 
 use alloy::{
-    network::TransactionBuilder as _,
-    primitives::U256,
+    eips::Encodable2718 as _,
+    network::{EthereumWallet, NetworkTransactionBuilder as _, TransactionBuilder as _},
+    primitives::{U256, hex},
     providers::{Provider as _, ProviderBuilder},
     rpc::types::TransactionRequest,
 };
 use alloy_rpc_types_engine::{Claims, JwtSecret};
 use openledger_devnet::{Account, until};
-use openledger_e2e::{Failure, Node, Process, Rollup, Runner, ensure, free_port, openledger};
+use openledger_e2e::{Failure, Node, Process, Rollup, Rpc, RpcFailure, Runner, ensure, free_port, openledger};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
-use std::{fs, os::unix::fs::PermissionsExt as _, process::ExitCode, time::Duration};
+use std::{
+    fs,
+    io::Write as _,
+    net::TcpStream,
+    os::unix::{fs::PermissionsExt as _, process::ExitStatusExt as _},
+    process::ExitCode,
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 #[tokio::main]
 async fn main() -> ExitCode {
     let mut runner = Runner::default();
     runner.scenario("an_operator_stops_and_starts_a_sequencer", Duration::from_secs(240), admin()).await;
+    let name = "a_sequencer_that_is_told_to_stop_under_load_keeps_what_it_acknowledged";
+    runner.scenario(name, Duration::from_secs(240), told_to_stop()).await;
     runner.finish()
 }
 
@@ -187,8 +199,80 @@ async fn batches(operated: &Operated) -> Result<(), Failure> {
     Ok(())
 }
 
+/// SIGTERM while transactions arrive: the node ends well, leaves no lock, and has every transaction that it acknowledged. A second
+/// one while it still waits for somebody ends it at once.
+async fn told_to_stop() -> Result<(), Failure> {
+    let rollup = Rollup::deploy().await?;
+    let node = rollup.sequencer("sequencer")?;
+    let mut process = node.start().await?;
+    let acknowledged = Arc::new(Mutex::new(Vec::new()));
+    let sending = tokio::spawn(send(node.rpc.clone(), node.port, acknowledged.clone()));
+    let count = || acknowledged.lock().map_or(0, |hashes| hashes.len());
+    until("transactions to be acknowledged", 30, "see the log", async || (count() > 100).then_some(())).await?;
+    stop(&mut process).await?;
+    sending.await??;
+    node.check_database().await?;
+
+    let mut process = node.start().await?;
+    let hashes = acknowledged.lock().map_err(|error| error.to_string())?.clone();
+    for hash in &hashes {
+        let found = node.rpc.call("eth_getTransactionByHash", json!([hash])).await?;
+        ensure(found["hash"] == *hash, format!("{hash} was acknowledged and is gone"))?;
+    }
+    until("all to be included", 60, "see the log", async || {
+        let last = node.rpc.call("eth_getTransactionReceipt", json!([hashes.last()])).await.ok()?;
+        (last["status"] == "0x1").then_some(())
+    })
+    .await?;
+
+    // A client that does not finish its request is waited for.
+    let mut slow = TcpStream::connect(("127.0.0.1", node.port))?;
+    slow.write_all(b"POST / HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 100\r\n\r\n{")?;
+    // Its request has been read when one that came later is answered.
+    node.rpc.once("eth_chainId", json!([])).await?;
+    let lines = node.log().matches("told to stop (SIGTERM)").count();
+    terminate(&process)?;
+    until("the node to begin to stop", 10, "see its log", async || {
+        (node.log().matches("told to stop (SIGTERM)").count() > lines).then_some(())
+    })
+    .await?;
+    terminate(&process)?;
+    let status = process.ends(Duration::from_secs(30)).await?;
+    ensure(status.signal() == Some(Signal::KILL.as_raw()), format!("it ended with {status}:\n{}", process.tail()))?;
+    node.check_database().await
+}
+
+/// Sends transfers one after the other until nobody answers, and notes which were acknowledged.
+async fn send(rpc: Rpc, port: u16, acknowledged: Arc<Mutex<Vec<Value>>>) -> Result<(), Failure> {
+    let url = format!("http://127.0.0.1:{port}");
+    let wallet = EthereumWallet::from(Account::role("alice").signer());
+    let provider = ProviderBuilder::new().connect_http(url.parse()?);
+    let chain = provider.get_chain_id().await?;
+    for nonce in 0.. {
+        let transfer = TransactionRequest::default()
+            .with_to(Account::role("dave").address)
+            .with_value(U256::from(1))
+            .with_nonce(nonce)
+            .with_gas_limit(21_000)
+            .with_chain_id(chain)
+            .with_max_fee_per_gas(2_000_000_000)
+            .with_max_priority_fee_per_gas(1);
+        let raw = transfer.build(&wallet).await?.encoded_2718();
+        match rpc.call("eth_sendRawTransaction", json!([hex::encode_prefixed(raw)])).await {
+            Ok(hash) => acknowledged.lock().map_err(|error| error.to_string())?.push(hash),
+            Err(RpcFailure::Connection(_)) => break,
+            Err(refused) => return Err(refused.into()),
+        }
+    }
+    Ok(())
+}
+
+fn terminate(process: &Process) -> Result<(), Failure> {
+    Ok(kill_process(Pid::from_raw(process.id().cast_signed()).ok_or("no process id")?, Signal::TERM)?)
+}
+
 async fn stop(process: &mut Process) -> Result<(), Failure> {
-    kill_process(Pid::from_raw(process.id().cast_signed()).ok_or("no process id")?, Signal::TERM)?;
+    terminate(process)?;
     let status = process.ends(Duration::from_secs(30)).await?;
     ensure(status.success(), format!("it stopped with {status}:\n{}", process.tail()))
 }

@@ -7,7 +7,7 @@ use clap::CommandFactory as _;
 use openledger_node::{Node, NodeConfig, ReplicaConfig, Role, SequencerConfig};
 use openledger_primitives::RollupConfig;
 use serde::de::DeserializeOwned;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::{
     admin,
@@ -101,14 +101,39 @@ async fn serve(config: NodeConfig) -> Result<()> {
     if let Some(admin) = node.admin_address() {
         tracing::info!(%admin, "serving the admin API");
     }
-    let mut terminate = signal(SignalKind::terminate()).context("no handler for SIGTERM could be set")?;
+    let mut signals = Signals::new()?;
     tokio::select! {
-        _ = terminate.recv() => tracing::info!("told to stop (SIGTERM)"),
-        result = tokio::signal::ctrl_c() => {
-            result.context("no handler for Ctrl-C could be set")?;
-            tracing::info!("told to stop (Ctrl-C)");
-        }
+        name = signals.next() => tracing::info!("told to stop ({name}): finishing what is under way"),
         () = node.failed() => {}
     }
-    Ok(node.stop().await?)
+    tokio::select! {
+        stopped = node.stop() => Ok(stopped?),
+        name = signals.next() => {
+            tracing::warn!("told to stop again ({name}): ending at once. What was acknowledged is on disk");
+            // Nothing shall run any more, destructors included. A node may be killed at any time.
+            rustix::process::kill_process(rustix::process::getpid(), rustix::process::Signal::KILL)?;
+            std::future::pending().await
+        }
+    }
+}
+
+/// What tells a process to stop.
+struct Signals {
+    terminate: Signal,
+    interrupt: Signal,
+}
+
+impl Signals {
+    fn new() -> Result<Self> {
+        let handler = |kind| signal(kind).context("no handler for SIGTERM and Ctrl-C could be set");
+        Ok(Self { terminate: handler(SignalKind::terminate())?, interrupt: handler(SignalKind::interrupt())? })
+    }
+
+    /// Waits for the next one.
+    async fn next(&mut self) -> &'static str {
+        tokio::select! {
+            _ = self.terminate.recv() => "SIGTERM",
+            _ = self.interrupt.recv() => "Ctrl-C",
+        }
+    }
 }
