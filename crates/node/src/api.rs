@@ -268,6 +268,7 @@ impl ChainApi for NodeApi {
             ("l2_safe", "Newest L2 block derived from L1", heads.safe.number),
             ("l2_finalized", "Newest L2 block derived from finalized L1 blocks", heads.finalized.number),
             ("l1_head", "Newest L1 block seen", l1.head.number),
+            ("l1_head_timestamp_seconds", "Unix time of the newest L1 block seen", l1.head.timestamp),
             ("l1_derived", "L1 block up to which everything is derived", self.status.derived().number),
             ("derivation_lag_l1_blocks", "L1 blocks that are seen and not derived yet", lag),
             ("ready", "Whether GET /ready answers 200", self.readiness().ready.into()),

@@ -14,7 +14,7 @@ use openledger_primitives::L1BlockRef;
 
 use crate::{
     driver::{
-        batcher::BatchPoster,
+        batcher::{BatchPoster, Posted, PosterAccount},
         proposer::{Output, OutputOracle},
     },
     l1::L1Source,
@@ -49,14 +49,18 @@ pub(crate) struct Inbox {
 }
 
 impl BatchPoster for Inbox {
-    fn post(&self, data: Bytes) -> impl Future<Output = Result<u64, TxError>> + Send + 'static {
+    fn post(&self, data: Bytes) -> impl Future<Output = Result<Posted, TxError>> + Send + 'static {
         // In line at once, so that transactions stand on L1 in the order of these calls.
         let submitted = self.manager.submit(TxRequest { to: self.address, data, ..Default::default() });
-        async move { Ok(submitted.await?.block.number) }
+        async move {
+            let confirmed = submitted.await?;
+            Ok(Posted { l1_block: confirmed.block.number, gas_used: confirmed.gas_used, cost: confirmed.cost })
+        }
     }
 
-    fn balance(&self) -> Option<U256> {
-        self.manager.status().balance
+    fn account(&self) -> PosterAccount {
+        let status = self.manager.status();
+        PosterAccount { balance: status.balance, replaced: status.resubmitted }
     }
 }
 

@@ -1,9 +1,11 @@
 //! Counters and gauges in the Prometheus text format.
 
 use std::{
-    fmt::Write as _,
+    fmt::{Display, Write as _},
     sync::atomic::{AtomicU64, Ordering::Relaxed},
 };
+
+use parking_lot::Mutex;
 
 use crate::phases::Phases;
 
@@ -28,6 +30,18 @@ pub(crate) struct Metrics {
     pub(crate) resets: AtomicU64,
     /// Requests to L1 that failed.
     pub(crate) l1_errors: AtomicU64,
+    /// Batch transactions that were handed to L1.
+    pub(crate) batches_sent: AtomicU64,
+    /// Of these, the ones that will not be included.
+    pub(crate) batches_failed: AtomicU64,
+    /// Times that one was offered again at a higher price.
+    pub(crate) batches_replaced: AtomicU64,
+    /// Bytes of calldata of the batch transactions that L1 included.
+    pub(crate) batcher_bytes: AtomicU64,
+    /// Gas that they used.
+    pub(crate) batcher_gas: AtomicU64,
+    /// What they cost, in wei: more than 64 bits hold.
+    pub(crate) batcher_spent_wei: Mutex<u128>,
     /// Batch transactions that L1 included.
     pub(crate) batches_posted: AtomicU64,
     /// Output roots that L1 included.
@@ -55,6 +69,11 @@ impl Metrics {
             ("blocks_unwound_total", "Blocks removed from the canonical chain", &self.blocks_unwound),
             ("derivation_resets_total", "Times that derivation started over", &self.resets),
             ("l1_errors_total", "Requests to L1 that failed", &self.l1_errors),
+            ("batches_sent_total", "Batch transactions handed to L1", &self.batches_sent),
+            ("batches_failed_total", "Batch transactions that will not be included", &self.batches_failed),
+            ("batches_replaced_total", "Times that a batch was offered at a higher price", &self.batches_replaced),
+            ("batcher_bytes_total", "Bytes of calldata of the batches that L1 included", &self.batcher_bytes),
+            ("batcher_gas_total", "Gas that L1 took for batches", &self.batcher_gas),
             ("batches_posted_total", "Batch transactions included by L1", &self.batches_posted),
             ("outputs_proposed_total", "Output roots included by L1", &self.outputs_proposed),
         ];
@@ -67,6 +86,8 @@ impl Metrics {
         for (name, help, value) in counters {
             line(&mut text, name, help, "counter", value.load(Relaxed));
         }
+        let spent = *self.batcher_spent_wei.lock();
+        line(&mut text, "batcher_spent_wei_total", "What batches cost on L1", "counter", spent);
         for (name, help, value) in own {
             line(&mut text, name, help, "gauge", value.load(Relaxed));
         }
@@ -77,7 +98,7 @@ impl Metrics {
     }
 }
 
-fn line(text: &mut String, name: &str, help: &str, kind: &str, value: u64) {
+fn line(text: &mut String, name: &str, help: &str, kind: &str, value: impl Display) {
     // Writing to a string cannot fail.
     let _ =
         writeln!(text, "# HELP openledger_{name} {help}\n# TYPE openledger_{name} {kind}\nopenledger_{name} {value}");

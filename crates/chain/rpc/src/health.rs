@@ -12,24 +12,28 @@ use http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use tower::{Layer, Service};
 
-use crate::ChainApi;
+use crate::{ChainApi, metered::RpcMetrics};
 
 /// Answers the three paths and passes everything else on.
 #[derive(Clone)]
-pub(crate) struct HealthLayer(pub(crate) Arc<dyn ChainApi>);
+pub(crate) struct HealthLayer {
+    pub(crate) chain: Arc<dyn ChainApi>,
+    /// What the server itself counts.
+    pub(crate) metrics: Arc<RpcMetrics>,
+}
 
 impl<S> Layer<S> for HealthLayer {
     type Service = HealthService<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        HealthService { chain: self.0.clone(), inner }
+        HealthService { layer: self.clone(), inner }
     }
 }
 
 /// See [`HealthLayer`].
 #[derive(Clone)]
 pub(crate) struct HealthService<S> {
-    chain: Arc<dyn ChainApi>,
+    layer: HealthLayer,
     inner: S,
 }
 
@@ -48,16 +52,21 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
+        let HealthLayer { chain, metrics } = &self.layer;
         let answer = match (request.method(), request.uri().path()) {
             (&Method::GET, "/health") => {
-                let health = self.chain.health();
+                let health = chain.health();
                 Some((status(health.status == "ok"), "application/json", json(&health)))
             }
             (&Method::GET, "/ready") => {
-                let readiness = self.chain.readiness();
+                let readiness = chain.readiness();
                 Some((status(readiness.ready), "application/json", json(&readiness)))
             }
-            (&Method::GET, "/metrics") => Some((StatusCode::OK, "text/plain; version=0.0.4", self.chain.metrics())),
+            (&Method::GET, "/metrics") => {
+                let mut text = chain.metrics();
+                metrics.render(&mut text);
+                Some((StatusCode::OK, "text/plain; version=0.0.4", text))
+            }
             _ => None,
         };
         match answer {
@@ -67,7 +76,7 @@ where
                 response.headers_mut().insert(CONTENT_TYPE, HeaderValue::from_static(content_type));
                 Box::pin(async move { Ok(response) })
             }
-            None => Box::pin(Clocked { chain: self.chain.clone(), inner: Box::pin(self.inner.call(request)) }),
+            None => Box::pin(Clocked { chain: chain.clone(), inner: Box::pin(self.inner.call(request)) }),
         }
     }
 }

@@ -12,6 +12,7 @@ mod eth;
 mod fees;
 mod gate;
 mod health;
+mod metered;
 mod not_a_request;
 mod openrpc;
 mod ots;

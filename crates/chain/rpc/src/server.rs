@@ -40,6 +40,7 @@ use crate::{
     },
     gate::{self, Gate},
     health::HealthLayer,
+    metered::{MeteredLayer, RpcMetrics},
     not_a_request::NotARequestLayer,
     openrpc::OPENRPC,
     ots::{ErigonServer, OtterscanServer},
@@ -133,21 +134,25 @@ pub struct RpcServer {
 impl RpcServer {
     /// Binds `address` (port 0 takes a free one) and serves `chain` until it is stopped.
     pub async fn start(address: SocketAddr, chain: Arc<dyn ChainApi>, limits: Limits) -> io::Result<Self> {
+        let methods = Methods::from(methods(chain.clone(), limits.clone()));
+        let metrics = Arc::new(RpcMetrics::new(methods.method_names()));
+        let max_response_bytes = limits.max_response_bytes as usize;
         // Any page may read a public chain; nothing here depends on cookies.
         let http = ServiceBuilder::new()
             .layer(CorsLayer::permissive())
-            .layer(HealthLayer(chain.clone()))
+            .layer(HealthLayer { chain: chain.clone(), metrics: metrics.clone() })
             .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
-        let submissions =
-            SubmissionsLayer { chain: chain.clone(), max_response_bytes: limits.max_response_bytes as usize };
         let gate = Gate::new(limits.clone());
-        let rpc = RpcServiceBuilder::new().layer(gate.admission()).layer(StrictHexLayer).layer(submissions);
+        let rpc = RpcServiceBuilder::new()
+            .layer(gate.admission(metrics.clone()))
+            .layer(StrictHexLayer { metrics: metrics.clone() })
+            .layer(SubmissionsLayer { chain, metrics: metrics.clone(), max_response_bytes })
+            .layer(MeteredLayer { metrics, max_response_bytes });
         let server = Server::builder()
             .set_config(config(&limits))
             .set_http_middleware(http)
             .set_rpc_middleware(rpc)
             .to_service_builder();
-        let methods = Methods::from(methods(chain, limits));
         // Each connection has an id of its own, by which its subscriptions are told from those of others.
         let service =
             |methods: Methods, stopped: StopHandle| move || server.clone().build(methods.clone(), stopped.clone());

@@ -3,7 +3,7 @@
 //! The types of alloy read it without the prefix, too, and take digits alone for a decimal number: `"10"` would be ten here and
 //! an error, or sixteen, elsewhere. This layer refuses text that is nothing but hex digits, wherever it is in the parameters.
 
-use std::future::Future;
+use std::{future::Future, sync::Arc};
 
 use jsonrpsee::{
     core::middleware::{Batch, BatchEntry, BatchEntryErr, Notification, RpcServiceT},
@@ -12,23 +12,28 @@ use jsonrpsee::{
 };
 use tower::Layer;
 
-use crate::RpcError;
+use crate::{RpcError, metered::RpcMetrics};
 
 /// Looks at the parameters of calls, alone or in a batch.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct StrictHexLayer;
+#[derive(Debug, Clone)]
+pub(crate) struct StrictHexLayer {
+    pub(crate) metrics: Arc<RpcMetrics>,
+}
 
 impl<S> Layer<S> for StrictHexLayer {
     type Service = StrictHex<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        StrictHex(inner)
+        StrictHex { layer: self.clone(), inner }
     }
 }
 
 /// See [`StrictHexLayer`].
 #[derive(Debug, Clone)]
-pub(crate) struct StrictHex<S>(S);
+pub(crate) struct StrictHex<S> {
+    layer: StrictHexLayer,
+    inner: S,
+}
 
 impl<S> RpcServiceT for StrictHex<S>
 where
@@ -39,9 +44,9 @@ where
     type BatchResponse = MethodResponse;
 
     fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
-        let inner = self.0.clone();
+        let Self { layer, inner } = self.clone();
         async move {
-            match check(&request) {
+            match layer.check(&request) {
                 Ok(()) => inner.call(request).await,
                 Err(error) => MethodResponse::error(request.id, error),
             }
@@ -51,30 +56,30 @@ where
     fn batch<'a>(&self, mut batch: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
         for entry in batch.iter_mut() {
             if let Ok(BatchEntry::Call(call)) = entry
-                && let Err(error) = check(call)
+                && let Err(error) = self.layer.check(call)
             {
                 *entry = Err(BatchEntryErr::new(call.id.clone(), error));
             }
         }
-        self.0.batch(batch)
+        self.inner.batch(batch)
     }
 
     fn notification<'a>(
         &self,
         notification: Notification<'a>,
     ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
-        self.0.notification(notification)
+        self.inner.notification(notification)
     }
 }
 
-fn check(request: &Request<'_>) -> Result<(), ErrorObjectOwned> {
-    // As in geth, the number of blocks of a history may be decimal.
-    let params = request.params.as_ref().filter(|_| request.method != "eth_feeHistory");
-    match params.and_then(|params| bare_digits(params.get())) {
-        Some(digits) => {
-            Err(RpcError::InvalidParams(format!("invalid params: \"{digits}\" is no hex without the prefix 0x")).into())
-        }
-        None => Ok(()),
+impl StrictHexLayer {
+    fn check(&self, request: &Request<'_>) -> Result<(), ErrorObjectOwned> {
+        // As in geth, the number of blocks of a history may be decimal.
+        let params = request.params.as_ref().filter(|_| request.method != "eth_feeHistory");
+        let Some(digits) = params.and_then(|params| bare_digits(params.get())) else { return Ok(()) };
+        let error = RpcError::InvalidParams(format!("invalid params: \"{digits}\" is no hex without the prefix 0x"));
+        self.metrics.refused(&request.method, error.code());
+        Err(error.into())
     }
 }
 

@@ -1,7 +1,7 @@
 //! A batch of nothing but transactions is handed to the node as a whole: their signatures are recovered at the same time, and
 //! they share one write to disk.
 
-use std::{future::Future, sync::Arc};
+use std::{future::Future, sync::Arc, time::Instant};
 
 use alloy_primitives::{B256, Bytes};
 use jsonrpsee::{
@@ -11,12 +11,16 @@ use jsonrpsee::{
 };
 use tower::Layer;
 
-use crate::{ChainApi, RpcError};
+use crate::{ChainApi, RpcError, metered::RpcMetrics};
+
+/// What batches of transactions are made of.
+const METHOD: &str = "eth_sendRawTransaction";
 
 /// Sees the batches; everything else passes.
 #[derive(Clone)]
 pub(crate) struct SubmissionsLayer {
     pub(crate) chain: Arc<dyn ChainApi>,
+    pub(crate) metrics: Arc<RpcMetrics>,
     /// Largest response in bytes.
     pub(crate) max_response_bytes: usize,
 }
@@ -65,11 +69,14 @@ where
 
 impl SubmissionsLayer {
     async fn submit(self, ids: Vec<Id<'_>>, raw: Vec<Bytes>) -> MethodResponse {
-        let (count, chain) = (raw.len(), self.chain);
+        let (count, chain, begun) = (raw.len(), self.chain, Instant::now());
         let results = tokio::task::spawn_blocking(move || chain.submit_all(raw)).await;
         let results = results.unwrap_or_else(|error| vec![Err(RpcError::internal(error)); count]);
+        let took = begun.elapsed();
         let mut answers = BatchResponseBuilder::new_with_limit(self.max_response_bytes);
         for (id, result) in ids.into_iter().zip(results) {
+            // Each took as long as all of them.
+            self.metrics.answered(METHOD, took, result.as_ref().err().map(RpcError::code));
             if let Err(too_large) = answers.append(self::answer(id, result, self.max_response_bytes)) {
                 return too_large;
             }
@@ -88,7 +95,7 @@ fn answer(id: Id<'_>, result: Result<B256, RpcError>, limit: usize) -> MethodRes
 /// Ids and parameters, if all entries are well-formed calls of `eth_sendRawTransaction`.
 fn transactions<'a>(batch: &Batch<'a>) -> Option<(Vec<Id<'a>>, Vec<Bytes>)> {
     let one = |entry: &Result<BatchEntry<'a>, _>| match entry {
-        Ok(BatchEntry::Call(call)) if call.method_name() == "eth_sendRawTransaction" => {
+        Ok(BatchEntry::Call(call)) if call.method_name() == METHOD => {
             Some((call.id.clone(), call.params().one().ok()?))
         }
         _ => None,

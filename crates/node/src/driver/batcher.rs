@@ -2,7 +2,10 @@
 
 use std::{
     future::Future,
-    sync::{Arc, atomic::Ordering::SeqCst},
+    sync::{
+        Arc,
+        atomic::Ordering::{Relaxed, SeqCst},
+    },
     time::Duration,
 };
 
@@ -15,13 +18,34 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{Chain, NodeError, control::BatcherControl, l1::L1Status, metrics::Metrics, retry::Backoff};
 
+const GWEI: u128 = 1_000_000_000;
+
 /// Sends batch transactions to the inbox on L1.
 pub(crate) trait BatchPoster: Send + Sync + 'static {
-    /// Puts calldata in line, in the order of the calls. The future waits until L1 includes it and answers the number of the L1
-    /// block.
-    fn post(&self, data: Bytes) -> impl Future<Output = Result<u64, TxError>> + Send + 'static;
-    /// What the batcher has on L1 to pay with, in wei, if that is known.
-    fn balance(&self) -> Option<U256>;
+    /// Puts calldata in line, in the order of the calls. The future waits until L1 includes it.
+    fn post(&self, data: Bytes) -> impl Future<Output = Result<Posted, TxError>> + Send + 'static;
+    /// What is known about the batcher's account on L1.
+    fn account(&self) -> PosterAccount;
+}
+
+/// A batch transaction that L1 included.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Posted {
+    /// Number of the L1 block.
+    pub(crate) l1_block: u64,
+    /// Gas that it used there.
+    pub(crate) gas_used: u64,
+    /// What it cost, in wei.
+    pub(crate) cost: u128,
+}
+
+/// The account that pays for batches.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct PosterAccount {
+    /// What it has on L1 to pay with, in wei, if that is known.
+    pub(crate) balance: Option<U256>,
+    /// Times that a transaction was offered again at a higher price.
+    pub(crate) replaced: u64,
 }
 
 /// The batcher's task.
@@ -30,7 +54,7 @@ pub(crate) struct BatcherDriver<P> {
     status: Arc<L1Status>,
     poster: Arc<P>,
     batcher: Batcher,
-    in_flight: JoinSet<(PayloadId, Result<u64, TxError>)>,
+    in_flight: JoinSet<(PayloadId, u64, Result<Posted, TxError>)>,
     window_warned: bool,
     control: Arc<BatcherControl>,
 }
@@ -80,9 +104,10 @@ impl<P: BatchPoster> BatcherDriver<P> {
         })?;
         self.chain.set_backlog(self.batcher.backlog());
         self.watch_window();
-        if let Some(balance) = self.poster.balance() {
-            let gwei: u64 = (balance / U256::from(1_000_000_000)).saturating_to();
-            self.chain.metrics().batcher_balance_gwei.store(gwei, std::sync::atomic::Ordering::Relaxed);
+        let (account, metrics) = (self.poster.account(), self.chain.metrics());
+        metrics.batches_replaced.store(account.replaced, Relaxed);
+        if let Some(balance) = account.balance {
+            metrics.batcher_balance_gwei.store((balance / U256::from(GWEI)).saturating_to(), Relaxed);
         }
         for payload in payloads {
             tracing::info!(
@@ -91,8 +116,10 @@ impl<P: BatchPoster> BatcherDriver<P> {
                 bytes = payload.data.len(),
                 "posting a batch"
             );
+            Metrics::count(&self.chain.metrics().batches_sent);
+            let bytes = payload.data.len() as u64;
             let included = self.poster.post(payload.data);
-            self.in_flight.spawn(async move { (payload.id, included.await) });
+            self.in_flight.spawn(async move { (payload.id, bytes, included.await) });
         }
         Ok(())
     }
@@ -114,14 +141,19 @@ impl<P: BatchPoster> BatcherDriver<P> {
         Ok(())
     }
 
-    fn answered(&mut self, (id, result): (PayloadId, Result<u64, TxError>)) {
+    fn answered(&mut self, (id, bytes, result): (PayloadId, u64, Result<Posted, TxError>)) {
+        let metrics = self.chain.metrics();
         match result {
-            Ok(l1_block) => {
-                Metrics::count(&self.chain.metrics().batches_posted);
-                tracing::info!(l1_block, "L1 included a batch");
+            Ok(Posted { l1_block, gas_used, cost }) => {
+                Metrics::count(&metrics.batches_posted);
+                metrics.batcher_bytes.fetch_add(bytes, Relaxed);
+                metrics.batcher_gas.fetch_add(gas_used, Relaxed);
+                *metrics.batcher_spent_wei.lock() += cost;
+                tracing::info!(l1_block, bytes, gas_used, cost_gwei = cost / GWEI, "L1 included a batch");
                 self.batcher.confirmed(id, l1_block);
             }
             Err(error) => {
+                Metrics::count(&metrics.batches_failed);
                 tracing::warn!(%error, "a batch transaction failed");
                 log_rewind(self.batcher.failed(id));
             }

@@ -10,7 +10,7 @@ use tokio::sync::watch;
 
 use crate::{
     driver::{
-        batcher::BatchPoster,
+        batcher::{BatchPoster, Posted, PosterAccount},
         proposer::{Output, OutputOracle},
     },
     l1::{L1Error, L1Source},
@@ -18,6 +18,11 @@ use crate::{
 
 /// Seconds between L1 blocks.
 pub(super) const L1_BLOCK_TIME: u64 = 2;
+
+/// Gas that each batch uses.
+pub(super) const BATCH_GAS: u64 = 30_000;
+/// What each batch costs, in wei: more than 64 bits hold.
+pub(super) const BATCH_COST: u128 = 20_000_000_000_000_000_001;
 
 /// The L1.
 pub(super) struct MemoryL1 {
@@ -127,19 +132,19 @@ impl L1Source for MemoryL1 {
 }
 
 impl BatchPoster for MemoryL1 {
-    fn post(&self, data: Bytes) -> impl Future<Output = Result<u64, TxError>> + Send + 'static {
+    fn post(&self, data: Bytes) -> impl Future<Output = Result<Posted, TxError>> + Send + 'static {
         let mut height = self.height.subscribe();
         let transaction = InboxTransaction { hash: keccak256(&data), sender: self.batcher, payload: data };
         self.inner.lock().waiting.push(transaction);
         async move {
             height.changed().await.map_err(|_| TxError::Stopped)?;
-            let included = *height.borrow();
-            Ok(included)
+            let l1_block = *height.borrow();
+            Ok(Posted { l1_block, gas_used: BATCH_GAS, cost: BATCH_COST })
         }
     }
 
-    fn balance(&self) -> Option<U256> {
-        None
+    fn account(&self) -> PosterAccount {
+        PosterAccount { balance: Some(U256::from(5_500_000_000u64)), replaced: 3 }
     }
 }
 

@@ -10,7 +10,7 @@ use jsonrpsee::{
 use tower::Layer;
 
 use super::{connections::Connection, rate::Buckets};
-use crate::RpcError;
+use crate::{RpcError, metered::RpcMetrics};
 
 /// Where a request comes from, as far as the server trusts what it is told. In the request's extensions.
 #[derive(Debug, Clone, Copy)]
@@ -24,20 +24,21 @@ pub(super) struct LimitExceeded;
 #[derive(Debug, Clone)]
 pub(crate) struct AdmissionLayer {
     pub(super) buckets: Arc<Buckets>,
+    pub(super) metrics: Arc<RpcMetrics>,
 }
 
 impl<S> Layer<S> for AdmissionLayer {
     type Service = Admission<S>;
 
     fn layer(&self, inner: S) -> Self::Service {
-        Admission { buckets: self.buckets.clone(), inner }
+        Admission { layer: self.clone(), inner }
     }
 }
 
 /// See [`AdmissionLayer`].
 #[derive(Debug, Clone)]
 pub(crate) struct Admission<S> {
-    buckets: Arc<Buckets>,
+    layer: AdmissionLayer,
     inner: S,
 }
 
@@ -58,13 +59,14 @@ impl<S> Admission<S> {
         if !method.starts_with("eth_sendRawTransaction") {
             return Ok(());
         }
-        self.buckets.take(source, Instant::now()).map_err(|wait| {
+        self.layer.buckets.take(source, Instant::now()).map_err(|wait| {
             tracing::debug!(%source, "a source sends more transactions than it may");
             let milliseconds = wait.as_millis().max(1);
-            RpcError::LimitExceeded(format!(
+            let error = RpcError::LimitExceeded(format!(
                 "limit exceeded: too many transactions from {source}; the next one is taken in {milliseconds} ms"
-            ))
-            .into()
+            ));
+            self.layer.metrics.refused(method, error.code());
+            error.into()
         })
     }
 }

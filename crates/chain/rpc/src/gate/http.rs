@@ -18,7 +18,7 @@ use super::{
     connections::{Connection, Connections},
     rate::Buckets,
 };
-use crate::Limits;
+use crate::{Limits, metered::RpcMetrics};
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -40,8 +40,8 @@ impl Gate {
     }
 
     /// The layer that limits calls.
-    pub(crate) fn admission(&self) -> AdmissionLayer {
-        AdmissionLayer { buckets: self.buckets.clone() }
+    pub(crate) fn admission(&self, metrics: Arc<RpcMetrics>) -> AdmissionLayer {
+        AdmissionLayer { buckets: self.buckets.clone(), metrics }
     }
 
     /// Hands a request to `service` once it is there as a whole.
