@@ -117,7 +117,7 @@ pub(crate) fn decode_senders(bytes: &[u8]) -> Result<Vec<Address>, StorageError>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use proptest::prelude::*;
+    use proptest::{collection::vec, prelude::*};
 
     fn hash(nothing: B256) -> impl Strategy<Value = B256> {
         prop_oneof![Just(nothing), any::<[u8; 32]>().prop_map(B256::from)]
@@ -130,7 +130,7 @@ mod tests {
             balance: [u64; 4],
             storage_root in hash(EMPTY_ROOT_HASH),
             code_hash in hash(KECCAK256_EMPTY),
-            garbage in proptest::collection::vec(any::<u8>(), 0..100),
+            garbage in vec(any::<u8>(), 0..100),
         ) {
             let written = TrieAccount { nonce, balance: U256::from_limbs(balance), storage_root, code_hash };
             let slim = encode_account(&written);
@@ -140,6 +140,30 @@ mod tests {
             prop_assert!(account(&slim[..slim.len() - 1]).is_err());
             prop_assert!(account(&[&slim[..], &[0]].concat()).is_err());
             let _ = account(&garbage);
+        }
+
+        /// What a damaged disk may hold: an error, never a panic; and what is read was written so.
+        #[test]
+        fn arbitrary_bytes_never_panic(bytes in vec(any::<u8>(), 0..120), nth in 0..4_usize) {
+            let _ = (account(&bytes), header(&bytes, B256::ZERO), decode_nth::<U256>("", &bytes, nth), slot_value(&bytes));
+            if let Ok(id) = decode_id(&bytes) {
+                prop_assert_eq!(&encode_id(id)[..], &bytes[..]);
+            }
+            if let Ok((number, index)) = decode_place(&bytes) {
+                prop_assert_eq!(&encode_place(number, index)[..], &bytes[..]);
+            }
+            if let Ok(senders) = decode_senders(&bytes) {
+                prop_assert_eq!(encode_senders(&senders), bytes);
+            }
+        }
+
+        #[test]
+        fn items_of_a_list_are_found(numbers in vec(any::<u64>(), 1..20), nth in any::<prop::sample::Index>(), cut in any::<prop::sample::Index>()) {
+            let list = encode_list(&numbers);
+            let nth = nth.index(numbers.len());
+            prop_assert_eq!(decode_nth::<u64>("a list", &list, nth).unwrap(), numbers[nth]);
+            prop_assert!(decode_nth::<u64>("a list", &list, numbers.len()).is_err());
+            prop_assert!(decode_nth::<u64>("a list", &list[..cut.index(list.len())], nth).is_err());
         }
     }
 

@@ -126,11 +126,6 @@ fn creation_and_access_list_cost_what_they_should() {
 
 proptest::proptest! {
     #[test]
-    fn arbitrary_bytes_never_panic(bytes in proptest::collection::vec(proptest::prelude::any::<u8>(), 0..300)) {
-        let _ = PoolTransaction::decode(bytes.into(), &PoolConfig::new(CHAIN));
-    }
-
-    #[test]
     fn damaged_transactions_never_panic(at in 0usize..110, byte: u8) {
         let mut raw = sign(0, transfer(3, GWEI)).to_vec();
         let at = at % raw.len();
