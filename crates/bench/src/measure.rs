@@ -5,6 +5,7 @@ use std::time::Duration;
 use alloy_primitives::U64;
 use alloy_signer_local::PrivateKeySigner;
 use openledger_deploy::Artifacts;
+use openledger_devnet::Console;
 use openledger_primitives::addresses::INFERENCE_LEDGER;
 use serde_json::json;
 
@@ -100,6 +101,7 @@ impl Target {
         scenario: Scenario,
         options: &Options,
         artifacts: &Artifacts,
+        console: Console,
     ) -> Result<Measurement, BenchError> {
         let terms = self.terms().await?;
         let mut funder = self.account(self.funder.clone()).await?;
@@ -120,6 +122,8 @@ impl Target {
         let before = Usage::now(&self.rpc, &self.probe).await;
         let load = load::run(&self.rpc, batches, options.pace).await?;
         let usage = Usage::now(&self.rpc, &self.probe).await.since(&before);
+        // Some nodes take a minute for it.
+        console.note(&format!("{}: {} included, asking for their receipts", scenario.name(), load.included.len()));
         let gas = load::verify(&self.rpc, &load).await?;
         let Load { elapsed, latencies, included, left, .. } = load;
         if included.is_empty() {

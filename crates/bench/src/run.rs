@@ -71,7 +71,7 @@ pub(crate) async fn scenarios(
             console.note(&format!("{}: this chain has no InferenceLedger", scenario.name()));
             continue;
         }
-        let measurement = target.measure(*scenario, &load.options(*scenario), &artifacts).await?;
+        let measurement = target.measure(*scenario, &load.options(*scenario), &artifacts, console).await?;
         console.line(&format!("   {}", measurement.line()));
         let left = measurement.left;
         measurements.push(measurement);
