@@ -102,12 +102,14 @@ fn table_options(table: Table, cache: &Cache) -> Options {
     blocks.set_block_cache(cache);
     blocks.set_block_size(8 << 10);
     blocks.set_format_version(5);
-    if table != Table::Meta && table != Table::Changesets {
+    // The history is only ever searched for the next of several keys, which no filter tells.
+    if !matches!(table, Table::Meta | Table::Changesets | Table::History) {
         blocks.set_bloom_filter(10.0, false);
     }
     let mut options = Options::default();
     options.set_block_based_table_factory(&blocks);
-    options.set_write_buffer_size(32 << 20);
+    // What grows most is sorted less often: all of them together have a limit too.
+    options.set_write_buffer_size(if table == Table::History { 96 << 20 } else { 32 << 20 });
     options.set_compression_type(if table.is_incompressible() {
         DBCompressionType::None
     } else {
