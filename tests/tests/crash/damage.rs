@@ -5,12 +5,15 @@ use openledger_devnet::Account;
 use openledger_e2e::{Failure, Node, Process, Rollup, ensure};
 use serde_json::{Value, json};
 use std::{
+    cmp::Reverse,
     fs::{self, OpenOptions},
     os::unix::fs::FileExt as _,
     path::{Path, PathBuf},
     time::Duration,
 };
 
+/// Files that get a wrong byte, the largest ones: each is a start of the node, and every block asked for.
+const TABLES: usize = 16;
 /// Transactions that wait for an earlier nonce, and so stay in the pool for ever.
 const WAITING: u64 = 5;
 
@@ -79,14 +82,16 @@ pub(crate) async fn wrong_byte_in_log(rollup: &Rollup, remains: &Remains) -> Res
     says_what_to_do(&process)
 }
 
-/// A wrong byte in each file of the database in turn: whatever the node answers is right, or an error that says where the
+/// A wrong byte in each of the largest files of the database in turn: whatever the node answers is right, or an error that says where the
 /// damage is and what to do.
 pub(crate) async fn wrong_byte_in_table(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
     let node = remains.copy(rollup, "wrong-table")?;
     // The first start moves what is in the log into files.
     node.start().await?.kill()?;
     let mut said = 0;
-    let tables = files(&node, "sst")?;
+    let mut tables = files(&node, "sst")?;
+    tables.sort_by_key(|(number, bytes, _)| (Reverse(*bytes), *number));
+    tables.truncate(TABLES);
     for (number, _, file) in &tables {
         // A start may have merged it into another one.
         let Ok(whole) = fs::read(file) else { continue };

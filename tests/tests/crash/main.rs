@@ -42,7 +42,8 @@ async fn main() -> ExitCode {
         Ok(())
     };
     runner.scenario("nothing_acknowledged_is_lost_to_kill_9", limit, survive).await;
-    let limit = Duration::from_secs(120);
+    // What the node kept is asked for again and again, and grows with the kills.
+    let limit = Duration::from_secs(120 + kills * PATIENCE / 4);
     if let Some(remains) = left {
         let (rollup, remains) = (&rollup, &remains);
         let wrong_byte = "a_wrong_byte_in_the_log_is_said_and_not_started_on";
