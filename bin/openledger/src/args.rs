@@ -175,7 +175,7 @@ pub(crate) struct DbArgs {
 pub(crate) enum DbCommand {
     /// Print the heads, the range of states that can be read, and the size of every table
     Stats,
-    /// Compute again what every header commits to, and the newest state's root from scratch; name the first wrong block
+    /// Compute again what every header commits to and who signed, and walk the newest state; name the first wrong block
     ///
     /// Reads the whole database. The exit status is not 0 if something is wrong.
     Check,

@@ -33,12 +33,12 @@ pub(crate) fn run(args: &DbArgs) -> Result<()> {
             let mut reporter = Reporter::new();
             let checked = database.check(|progress| reporter.report(progress))?;
             println!(
-                "{} blocks with {} transactions: hashes, parents, roots and receipts are right",
+                "{} blocks with {} transactions: hashes, parents, roots, receipts and senders are right",
                 checked.blocks, checked.transactions
             );
             println!(
-                "{} accounts with {} slots lead to the newest block's state root {}",
-                checked.accounts, checked.slots, checked.state_root
+                "{} accounts with {} slots are the leaves of {} trie nodes under the newest block's state root {}",
+                checked.accounts, checked.slots, checked.nodes, checked.state_root
             );
         }
         DbCommand::Prune { keep_blocks, keep_withdrawal_blocks } => {

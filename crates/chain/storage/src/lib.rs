@@ -3,6 +3,7 @@
 mod blocks;
 mod cache;
 mod check;
+mod check_state;
 mod codec;
 mod commit;
 mod database;

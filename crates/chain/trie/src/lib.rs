@@ -11,6 +11,7 @@ mod proof;
 mod state;
 mod store;
 mod update;
+mod walk;
 
 pub use alloy_trie::{EMPTY_ROOT_HASH, Nibbles, TrieAccount};
 pub use error::TrieError;
@@ -19,3 +20,4 @@ pub use proof::{Proof, prove};
 pub use state::{StateTrie, StateUpdate, StorageUpdate, account_key, slot_key, state_root};
 pub use store::{EmptyStore, MemoryStore, NodeReader};
 pub use update::{Change, NodeChange, NodeChanges, update};
+pub use walk::walk;

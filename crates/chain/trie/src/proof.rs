@@ -1,11 +1,12 @@
 use alloc::vec::Vec;
 
-use alloy_primitives::{B256, Bytes, keccak256};
+use alloy_primitives::{B256, Bytes};
 use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
 use crate::{
     NodeReader, TrieError,
     node::{Node, Pointer},
+    store::open,
 };
 
 /// A Merkle proof that a key has a value, or that it has none.
@@ -24,24 +25,8 @@ pub fn prove(store: &impl NodeReader, owner: Option<B256>, root: B256, key: &Nib
     let mut path = Nibbles::new();
     let mut pointer = if root == EMPTY_ROOT_HASH { Pointer::default() } else { Pointer::word_rlp(&root) };
     while !pointer.is_empty() {
-        let decode = |rlp: &[u8]| Node::decode(rlp).map_err(|source| TrieError::Decode { owner, path, source });
-        let node = match pointer.as_hash() {
-            None => decode(&pointer)?,
-            Some(expected) => {
-                let rlp = store.node(owner, &path, &expected)?.ok_or(TrieError::MissingNode {
-                    owner,
-                    path,
-                    hash: expected,
-                })?;
-                let actual = keccak256(&rlp);
-                if actual != expected {
-                    return Err(TrieError::WrongHash { owner, path, expected, actual });
-                }
-                let node = decode(&rlp)?;
-                proof.nodes.push(rlp);
-                node
-            }
-        };
+        let (node, stored) = open(store, owner, path, &pointer)?;
+        proof.nodes.extend(stored);
         let rest = key.slice(path.len()..);
         match node {
             Node::Leaf { key, value } => {

@@ -1,9 +1,12 @@
 use alloc::collections::BTreeMap;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::Nibbles;
 
-use crate::{NodeChanges, TrieError};
+use crate::{
+    NodeChanges, TrieError,
+    node::{Node, Pointer},
+};
 
 /// Where the nodes of all tries are. A node lies at the path from its trie's root, so a new version replaces the old one and
 /// nothing has to be collected afterwards.
@@ -18,6 +21,25 @@ impl<R: NodeReader + ?Sized> NodeReader for &R {
     fn node(&self, owner: Option<B256>, path: &Nibbles, hash: &B256) -> Result<Option<Bytes>, TrieError> {
         (**self).node(owner, path, hash)
     }
+}
+
+/// The node behind a pointer that is not empty, and its RLP if it is stored: then it is checked against its hash.
+pub(crate) fn open(
+    store: &impl NodeReader,
+    owner: Option<B256>,
+    path: Nibbles,
+    pointer: &Pointer,
+) -> Result<(Node, Option<Bytes>), TrieError> {
+    let decode = |rlp: &[u8]| Node::decode(rlp).map_err(|source| TrieError::Decode { owner, path, source });
+    let Some(expected) = pointer.as_hash() else {
+        return Ok((decode(pointer)?, None));
+    };
+    let rlp = store.node(owner, &path, &expected)?.ok_or(TrieError::MissingNode { owner, path, hash: expected })?;
+    let actual = keccak256(&rlp);
+    if actual != expected {
+        return Err(TrieError::WrongHash { owner, path, expected, actual });
+    }
+    Ok((decode(&rlp)?, Some(rlp)))
 }
 
 /// No nodes: the store below an empty trie.

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use alloy_primitives::{B256, Bytes};
 use alloy_trie::{HashBuilder, proof::verify_proof};
-use openledger_trie::{Change, EMPTY_ROOT_HASH, MemoryStore, Nibbles, prove, update};
+use openledger_trie::{
+    Change, EMPTY_ROOT_HASH, MemoryStore, Nibbles, NodeChange, NodeChanges, TrieError, prove, update, walk,
+};
 use proptest::{collection::vec, prelude::*};
 
 /// Keys that share long prefixes (deep tries, extensions, nodes inside their parent) as well as none.
@@ -76,6 +78,12 @@ proptest! {
         fresh.apply(owner, &nodes);
         prop_assert_eq!(&store, &fresh);
 
+        // A walk comes to every leaf, and to every stored node once.
+        let mut seen = Vec::new();
+        let leaves = walk(&store, owner, root, &mut |path| { seen.push(*path); true }).unwrap();
+        prop_assert_eq!(leaves, model.len() as u64);
+        prop_assert!(seen.iter().eq(nodes.keys()));
+
         for key in model.keys().chain(&probes) {
             let path = Nibbles::unpack(key);
             let proof = prove(&store, owner, root, &path).unwrap();
@@ -124,4 +132,28 @@ fn a_missing_node_is_an_error_not_a_root() {
     let key = Nibbles::unpack(B256::repeat_byte(1));
     let error = update(&MemoryStore::default(), None, B256::repeat_byte(9), &[(key, None)]);
     assert!(error.unwrap_err().to_string().contains("is missing"));
+}
+
+#[test]
+fn a_walk_finds_what_is_missing_and_what_is_wrong() {
+    let keys: BTreeMap<B256, Option<Bytes>> =
+        (0u32..300).map(|i| (alloy_primitives::keccak256(i.to_be_bytes()), Some(vec![7; 70].into()))).collect();
+    let mut store = MemoryStore::default();
+    let (root, nodes) = update(&store, None, EMPTY_ROOT_HASH, &changes(&keys)).unwrap();
+    store.apply(None, &nodes);
+    for (path, change) in &nodes {
+        let mut damaged = store.clone();
+        let write = |after| NodeChanges::from([(*path, NodeChange { before: None, after })]);
+        damaged.apply(None, &write(None));
+        let missing = walk(&damaged, None, root, &mut |_| true);
+        assert!(matches!(missing, Err(TrieError::MissingNode { path: at, .. }) if at == *path), "{missing:?}");
+        let mut rlp = change.after.clone().unwrap().to_vec();
+        *rlp.last_mut().unwrap() ^= 1;
+        damaged.apply(None, &write(Some(rlp.into())));
+        let wrong = walk(&damaged, None, root, &mut |_| true);
+        assert!(matches!(wrong, Err(TrieError::WrongHash { path: at, .. }) if at == *path), "{wrong:?}");
+        // Whoever goes another way does not come by.
+        let elsewhere = walk(&damaged, None, root, &mut |at| at != path);
+        assert!(elsewhere.is_ok());
+    }
 }

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, path::Path};
 use alloy_consensus::{
     BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559,
     proofs::{calculate_receipt_root, calculate_transaction_root},
+    transaction::SignerRecoverable as _,
 };
 use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
 use alloy_trie::TrieAccount;
@@ -134,15 +135,10 @@ pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
         logs_bloom: receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom()),
         ..Header::default()
     };
+    let senders = transactions.iter().map(|signed| signed.recover_signer().unwrap()).collect();
     let body = BlockBody { transactions, ommers: vec![], withdrawals: Some(Default::default()) };
     let block = Block { header, body };
-    ExecutedBlock {
-        hash: block.header.hash_slow(),
-        block,
-        receipts,
-        senders: vec![address(100), address(101)],
-        changes,
-    }
+    ExecutedBlock { hash: block.header.hash_slow(), block, receipts, senders, changes }
 }
 
 fn receipt(cumulative_gas_used: u64, logs: Vec<Log>) -> ReceiptWithBloom<EthReceipt> {
