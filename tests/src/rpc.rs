@@ -1,5 +1,11 @@
 use serde_json::{Value, json};
-use std::fmt::{self, Display};
+use std::{
+    fmt::{self, Display},
+    time::Duration,
+};
+
+/// Once, in some hundreds of kills, the client went on waiting with no connection left: then the test goes on as if that had broken.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// JSON-RPC as it goes over the wire, without retries: what a node does while it is being killed must not be smoothed over.
 #[derive(Clone, Debug)]
@@ -29,7 +35,7 @@ impl Display for RpcFailure {
 impl Rpc {
     /// A client of a port of this machine.
     pub fn local(port: u16) -> Self {
-        Self { http: reqwest::Client::new(), url: format!("http://127.0.0.1:{port}") }
+        Self { http: client(), url: format!("http://127.0.0.1:{port}") }
     }
 
     /// One call.
@@ -60,7 +66,7 @@ impl Rpc {
 
     /// One call on a connection of its own.
     pub async fn once(&self, method: &str, params: Value) -> Result<Value, RpcFailure> {
-        Self { http: reqwest::Client::new(), url: self.url.clone() }.call(method, params).await
+        Self { http: client(), url: self.url.clone() }.call(method, params).await
     }
 
     /// Posts any bytes as JSON; status and body of the answer.
@@ -75,4 +81,8 @@ impl Rpc {
         let answer = request.send().await.map_err(RpcFailure::Connection)?;
         answer.json().await.map_err(RpcFailure::Connection)
     }
+}
+
+fn client() -> reqwest::Client {
+    reqwest::Client::builder().timeout(PATIENCE).build().expect("a client without TLS files can be made")
 }

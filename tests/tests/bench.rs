@@ -4,8 +4,10 @@ use openledger_e2e::{Failure, Rollup, Rpc, Runner, ensure, openledger};
 use serde_json::{Value, json};
 use std::{collections::BTreeSet, fs, process::ExitCode, time::Duration};
 
-/// Transfers that are sent, besides a fiftieth as light ones.
+/// Transfers that are sent.
 const TRANSFERS: usize = 300;
+/// A hundredth as many are sent one by one.
+const LIGHT: usize = TRANSFERS / 100;
 
 #[tokio::main]
 async fn main() -> ExitCode {
@@ -25,13 +27,14 @@ async fn load() -> Result<(), Failure> {
     let text = bench(["--rpc", &url, "--rpc", &rollup.l1_url()].into_iter().chain(flags)).await?;
     process.runs()?;
 
-    // A tenth as many creations, a fiftieth as many light transfers and settlements; the L1 has no InferenceLedger.
+    // A twentieth as many creations, a hundredth as many settlements; the L1 has no InferenceLedger.
     let rows = [
-        ("native transfers", 300, 2),
-        ("light transfers", 6, 2),
-        ("ERC-20 transfers", 300, 2),
-        ("contract creation", 30, 2),
-        ("SETTLE", 6, 1),
+        ("native transfers", TRANSFERS, 2),
+        ("scattered transfers", TRANSFERS, 2),
+        ("light transfers", LIGHT, 2),
+        ("ERC-20 transfers", TRANSFERS, 2),
+        ("contract creation", TRANSFERS / 20, 2),
+        ("SETTLE", TRANSFERS / 100, 1),
     ];
     for (scenario, count, nodes) in rows {
         let row = |line: &&str| line.starts_with(&format!("| {scenario}")) && line.contains(&format!("| {count} |"));
@@ -41,7 +44,8 @@ async fn load() -> Result<(), Failure> {
         )?;
     }
     let counted = transfers_of_one_wei(&node.rpc).await?;
-    ensure(counted == TRANSFERS + 6, format!("{counted} transfers of 1 wei instead of {}", TRANSFERS + 6))
+    let sent = 2 * TRANSFERS + LIGHT;
+    ensure(counted == sent, format!("{counted} transfers of 1 wei instead of {sent}"))
 }
 
 /// Counts transfers with value 1, and checks that each succeeded and is in one block.
