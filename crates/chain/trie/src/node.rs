@@ -1,14 +1,19 @@
 use alloc::{boxed::Box, vec::Vec};
 
-use alloy_primitives::Bytes;
+use alloy_primitives::{B256, Bytes};
 use alloy_rlp::{EMPTY_STRING_CODE, Encodable, Error, Header};
 use alloy_trie::{
-    Nibbles,
+    EMPTY_ROOT_HASH, Nibbles,
     nodes::{ExtensionNodeRef, LeafNodeRef, RlpNode},
 };
 
 /// A pointer to a child: nothing, a node shorter than 32 bytes written in place, or the hash of a node stored at its own path.
 pub(crate) type Pointer = RlpNode;
+
+/// What leads to the whole trie: the empty one has no node.
+pub(crate) fn root_pointer(root: &B256) -> Pointer {
+    if *root == EMPTY_ROOT_HASH { Pointer::default() } else { Pointer::word_rlp(root) }
+}
 
 /// One node of the trie, decoded. Pointers stay encoded: only what a change passes through is ever opened.
 #[derive(Debug, Clone, PartialEq, Eq)]

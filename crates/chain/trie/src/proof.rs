@@ -1,11 +1,11 @@
 use alloc::vec::Vec;
 
 use alloy_primitives::{B256, Bytes};
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy_trie::Nibbles;
 
 use crate::{
     NodeReader, TrieError,
-    node::{Node, Pointer},
+    node::{Node, root_pointer},
     store::open,
 };
 
@@ -23,7 +23,7 @@ pub struct Proof {
 pub fn prove(store: &impl NodeReader, owner: Option<B256>, root: B256, key: &Nibbles) -> Result<Proof, TrieError> {
     let mut proof = Proof::default();
     let mut path = Nibbles::new();
-    let mut pointer = if root == EMPTY_ROOT_HASH { Pointer::default() } else { Pointer::word_rlp(&root) };
+    let mut pointer = root_pointer(&root);
     while !pointer.is_empty() {
         let (node, stored) = open(store, owner, path, &pointer)?;
         proof.nodes.extend(stored);

@@ -9,7 +9,7 @@ use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
 
 use crate::{
     NodeReader, TrieError,
-    node::{Branch, Node, Pointer},
+    node::{Branch, Node, Pointer, root_pointer},
 };
 
 /// A key and its new value, or `None` to remove the key. In Ethereum's tries the key is a hash and the value RLP.
@@ -42,9 +42,8 @@ pub fn update(
         return Ok((root, NodeChanges::new()));
     }
     let mut updater = Updater { store, owner, changed: NodeChanges::new(), buffer: Vec::new() };
-    let pointer = if root == EMPTY_ROOT_HASH { Pointer::default() } else { Pointer::word_rlp(&root) };
     let path = Nibbles::new();
-    let node = updater.load(&pointer, path)?;
+    let node = updater.load(&root_pointer(&root), path)?;
     let root = match updater.apply(node, path, changes)? {
         None => EMPTY_ROOT_HASH,
         Some(node) => {

@@ -1,9 +1,9 @@
 use alloy_primitives::B256;
-use alloy_trie::{EMPTY_ROOT_HASH, Nibbles};
+use alloy_trie::Nibbles;
 
 use crate::{
     NodeReader, TrieError,
-    node::{Node, Pointer},
+    node::{Node, Pointer, root_pointer},
     store::open,
 };
 
@@ -20,8 +20,7 @@ pub fn walk(
     root: B256,
     visit: &mut impl FnMut(&Nibbles) -> bool,
 ) -> Result<u64, TrieError> {
-    let pointer = if root == EMPTY_ROOT_HASH { Pointer::default() } else { Pointer::word_rlp(&root) };
-    below(store, owner, &pointer, Nibbles::new(), visit)
+    below(store, owner, &root_pointer(&root), Nibbles::new(), visit)
 }
 
 fn below(

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use alloy_primitives::{B256, Bytes};
+use alloy_primitives::{B256, Bytes, keccak256};
 use alloy_trie::{HashBuilder, proof::verify_proof};
 use openledger_trie::{
     Change, EMPTY_ROOT_HASH, MemoryStore, Nibbles, NodeChange, NodeChanges, TrieError, prove, update, walk,
@@ -115,14 +115,19 @@ proptest! {
     }
 }
 
-#[test]
-fn a_change_touches_only_its_path() {
-    let keys: BTreeMap<B256, Option<Bytes>> =
-        (0u32..20_000).map(|i| (alloy_primitives::keccak256(i.to_be_bytes()), Some(vec![7; 70].into()))).collect();
+/// A trie with so many keys, its root, and what was written.
+fn trie_of(keys: u32) -> (MemoryStore, B256, NodeChanges) {
+    let keys = (0..keys).map(|i| (keccak256(i.to_be_bytes()), Some(vec![7; 70].into()))).collect();
     let mut store = MemoryStore::default();
     let (root, nodes) = update(&store, None, EMPTY_ROOT_HASH, &changes(&keys)).unwrap();
     store.apply(None, &nodes);
-    let one = alloy_primitives::keccak256(77u32.to_be_bytes());
+    (store, root, nodes)
+}
+
+#[test]
+fn a_change_touches_only_its_path() {
+    let (store, root, _) = trie_of(20_000);
+    let one = keccak256(77u32.to_be_bytes());
     let (_, nodes) = update(&store, None, root, &[(Nibbles::unpack(one), Some(vec![8; 70].into()))]).unwrap();
     assert!((3..=8).contains(&nodes.len()), "{} of {} nodes changed", nodes.len(), store.len());
 }
@@ -136,11 +141,7 @@ fn a_missing_node_is_an_error_not_a_root() {
 
 #[test]
 fn a_walk_finds_what_is_missing_and_what_is_wrong() {
-    let keys: BTreeMap<B256, Option<Bytes>> =
-        (0u32..300).map(|i| (alloy_primitives::keccak256(i.to_be_bytes()), Some(vec![7; 70].into()))).collect();
-    let mut store = MemoryStore::default();
-    let (root, nodes) = update(&store, None, EMPTY_ROOT_HASH, &changes(&keys)).unwrap();
-    store.apply(None, &nodes);
+    let (store, root, nodes) = trie_of(300);
     for (path, change) in &nodes {
         let mut damaged = store.clone();
         let write = |after| NodeChanges::from([(*path, NodeChange { before: None, after })]);
