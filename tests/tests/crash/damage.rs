@@ -82,8 +82,8 @@ pub(crate) async fn wrong_byte_in_log(rollup: &Rollup, remains: &Remains) -> Res
     says_what_to_do(&process)
 }
 
-/// A wrong byte in each of the largest files of the database in turn: whatever the node answers is right, or an error that says where the
-/// damage is and what to do.
+/// A wrong byte in each of the largest files of the database in turn: whatever the node answers is right, or an error that says
+/// where the damage is and what to do.
 pub(crate) async fn wrong_byte_in_table(rollup: &Rollup, remains: &Remains) -> Result<(), Failure> {
     let node = remains.copy(rollup, "wrong-table")?;
     // The first start moves what is in the log into files.

@@ -98,18 +98,16 @@ impl Database {
             return Err(wrong(number, format!("{count} transactions have {receipts} receipts and {senders} senders")));
         }
         for (index, (transaction, sender)) in block.transactions.iter().zip(&block.senders).enumerate() {
-            let signer = transaction.recover_signer().map_err(|_| {
-                wrong(number, format!("the signature of transaction {} is not valid", transaction.tx_hash()))
-            })?;
+            let id = transaction.tx_hash();
+            let signer = transaction
+                .recover_signer()
+                .map_err(|_| wrong(number, format!("the signature of transaction {id} is not valid")))?;
             if signer != *sender {
-                let hash = transaction.tx_hash();
-                return Err(wrong(
-                    number,
-                    format!("transaction {hash} is from {signer}, stored as its sender is {sender}"),
-                ));
+                let what = format!("transaction {id} is from {signer}, stored as its sender is {sender}");
+                return Err(wrong(number, what));
             }
-            if self.transaction_place(&transaction.tx_hash())? != Some((number, index as u32)) {
-                return Err(wrong(number, format!("transaction {} is not found by its hash", transaction.tx_hash())));
+            if self.transaction_place(&id)? != Some((number, index as u32)) {
+                return Err(wrong(number, format!("transaction {id} is not found by its hash")));
             }
         }
         Ok(CheckedBlock { hash, parent: header.parent_hash, transactions: count as u64 })
