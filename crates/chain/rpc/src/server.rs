@@ -172,7 +172,7 @@ impl RpcServer {
             ..Limits::default()
         };
         let http = ServiceBuilder::new()
-            .layer(AuthLayer(secret))
+            .layer(AuthLayer::new(secret))
             .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
         let server = Server::builder().set_config(config(&limits)).set_http_middleware(http).to_service_builder();
         let methods = Methods::from(AdminServer::into_rpc(api));

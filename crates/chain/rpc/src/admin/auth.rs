@@ -3,7 +3,9 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
+    time::{Duration, Instant},
 };
 
 use alloy_rpc_types_engine::JwtSecret;
@@ -12,16 +14,27 @@ use http::{
     header::{AUTHORIZATION, CONTENT_TYPE, WWW_AUTHENTICATE},
 };
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
+use parking_lot::Mutex;
 use tower::{Layer, Service};
 
 /// Longest token that is looked at, in bytes. One with all claims that there are has a few hundred.
 const MAX_TOKEN: usize = 4096;
 
+/// Time between two lines about refused requests: who sends many must not fill the log.
+const SAY_EVERY: Duration = Duration::from_secs(10);
+
 /// Lets requests pass that carry a token signed with the secret within the last 60 s.
 #[derive(Clone, Debug)]
-pub(crate) struct AuthLayer(pub(crate) JwtSecret);
+pub(crate) struct AuthLayer {
+    secret: JwtSecret,
+    refusals: Arc<Mutex<Refusals>>,
+}
 
 impl AuthLayer {
+    pub(crate) fn new(secret: JwtSecret) -> Self {
+        Self { secret, refusals: Arc::default() }
+    }
+
     fn check(&self, authorization: Option<&HeaderValue>) -> Result<(), String> {
         let value = authorization.and_then(|value| value.to_str().ok()).and_then(|value| value.split_once(' '));
         let token = match value {
@@ -31,7 +44,26 @@ impl AuthLayer {
         if token.len() > MAX_TOKEN {
             return Err(format!("the token is longer than {MAX_TOKEN} bytes"));
         }
-        self.0.validate(token).map_err(|error| error.to_string())
+        self.secret.validate(token).map_err(|error| error.to_string())
+    }
+}
+
+/// Requests that were refused since the last line about them.
+#[derive(Debug, Default)]
+struct Refusals {
+    said: Option<Instant>,
+    count: u64,
+}
+
+impl Refusals {
+    /// One more. Returns how many there are to be said, if it is time to.
+    fn count(&mut self, now: Instant) -> Option<u64> {
+        self.count += 1;
+        if self.said.is_some_and(|said| now.saturating_duration_since(said) < SAY_EVERY) {
+            return None;
+        }
+        self.said = Some(now);
+        Some(std::mem::take(&mut self.count))
     }
 }
 
@@ -68,7 +100,14 @@ where
         match self.layer.check(request.headers().get(AUTHORIZATION)) {
             Ok(()) => Box::pin(self.inner.call(request)),
             Err(reason) => {
-                tracing::warn!(reason, "a request to the admin port was refused");
+                let count = self.layer.refusals.lock().count(Instant::now());
+                if let Some(count) = count {
+                    tracing::warn!(
+                        reason,
+                        count,
+                        "refused at the admin port since the last such line: the reason is that of the newest"
+                    );
+                }
                 Box::pin(async move { Ok(unauthorized(&reason)) })
             }
         }
@@ -95,7 +134,7 @@ mod tests {
 
     fn refused(authorization: &str) -> Option<String> {
         let value = HeaderValue::from_str(authorization).unwrap();
-        AuthLayer(secret()).check(Some(&value)).err()
+        AuthLayer::new(secret()).check(Some(&value)).err()
     }
 
     fn secret() -> JwtSecret {
@@ -127,6 +166,35 @@ mod tests {
         }
         assert!(refused(&format!("Basic {good}")).is_some());
         assert!(refused(&good).is_some());
-        assert!(AuthLayer(secret()).check(None).is_err());
+        assert!(AuthLayer::new(secret()).check(None).is_err());
+    }
+
+    #[test]
+    fn refusals_are_said_once_in_ten_seconds_and_all_are_counted() {
+        let mut refusals = Refusals::default();
+        let start = Instant::now();
+        let mut at = |milliseconds| refusals.count(start + Duration::from_millis(milliseconds));
+        assert_eq!(at(0), Some(1));
+        assert_eq!((1..10_000).filter_map(&mut at).count(), 0);
+        assert_eq!(at(10_000), Some(10_000));
+        assert_eq!(at(19_999), None);
+        assert_eq!(at(40_000), Some(2));
+        assert_eq!(at(50_000), Some(1));
+    }
+
+    /// Each connection has a copy of the layer's service: together they say no more than one.
+    #[tokio::test]
+    async fn all_connections_count_together() {
+        let layer = AuthLayer::new(secret());
+        let inner = tower::service_fn(|_: HttpRequest<()>| async {
+            Ok::<_, std::convert::Infallible>(HttpResponse::default())
+        });
+        for _ in 0..5 {
+            let answer = layer.layer(inner).call(HttpRequest::default()).await.unwrap();
+            assert_eq!(answer.status(), StatusCode::UNAUTHORIZED);
+        }
+        let refusals = layer.refusals.lock();
+        assert!(refusals.said.is_some());
+        assert_eq!(refusals.count, 4);
     }
 }
