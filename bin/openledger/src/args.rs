@@ -104,6 +104,7 @@ pub(crate) enum Command {
     ///   openledger admin --datadir ./sequencer stopSequencer
     ///   openledger admin --datadir ./sequencer startSequencer 0x…
     ///   openledger admin --datadir ./sequencer setLogLevel info,openledger_node=debug
+    ///   openledger admin --config configs/sequencer.toml nodeInfo
     #[command(verbatim_doc_comment)]
     Admin(AskArgs),
     /// Deploy the L1 contracts and write the L2's genesis.json and rollup.json

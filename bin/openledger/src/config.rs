@@ -8,6 +8,10 @@ use toml::{Table, Value};
 
 /// Options that say how to read the others, and are no part of a configuration.
 const NOT_CONFIGURATION: [&str; 4] = ["config", "print_config", "help", "version"];
+/// Commands that are a node.
+const NODES: [&str; 3] = ["sequencer", "verifier", "node"];
+/// Commands about a node: they take its file, and of that what they have options for.
+const ABOUT_NODES: [&str; 3] = ["admin", "db", "init"];
 
 /// Why there is no configuration.
 #[derive(Debug, thiserror::Error)]
@@ -114,6 +118,13 @@ fn options(command: &Command) -> impl Iterator<Item = &Arg> {
     command.get_arguments().filter(|option| option.get_long().is_some()).filter(configurable)
 }
 
+/// What the file may hold beyond the options of the command at `path`: all that a node's file may, if it is about one.
+fn options_of_nodes<'a>(command: &'a Command, path: &[String]) -> impl Iterator<Item = &'a Arg> {
+    let is_about_nodes = path.first().is_some_and(|name| ABOUT_NODES.contains(&name.as_str()));
+    let nodes = NODES.iter().filter(move |_| is_about_nodes);
+    nodes.filter_map(|name| command.find_subcommand(name)).flat_map(options)
+}
+
 fn is_list(option: &Arg) -> bool {
     matches!(option.get_action(), ArgAction::Append)
 }
@@ -140,7 +151,12 @@ fn with_file(mut command: Command, path: &[String], file: PathBuf) -> Result<(Co
             let option = options(option).find(|option| option.get_long() == Some(key))?;
             Some((level, option.clone()))
         });
-        let Some((level, option)) = found else { return Err(unknown_key(&command, path, key, file)) };
+        let Some((level, option)) = found else {
+            if options_of_nodes(&command, path).any(|option| option.get_long() == Some(key)) {
+                continue;
+            }
+            return Err(unknown_key(&command, path, key, file));
+        };
         let values = checked(&option, value)
             .map_err(|reason| ConfigError::Value { path: file.clone(), reason: format!("`{key}` {reason}") })?;
         let id = option.get_id().clone();
@@ -161,7 +177,8 @@ fn at(command: Command, path: &[String], change: impl FnOnce(Command) -> Command
 
 fn unknown_key(command: &Command, path: &[String], key: &str, file: PathBuf) -> ConfigError {
     let levels = (0..=path.len()).filter_map(|level| find(command, &path[..level]));
-    let known = levels.flat_map(options).filter(|option| !option.is_hide_set()).filter_map(Arg::get_long);
+    let known = levels.flat_map(options).chain(options_of_nodes(command, path));
+    let known = known.filter(|option| !option.is_hide_set()).filter_map(Arg::get_long);
     let nearest = known.min_by_key(|known| strsim::damerau_levenshtein(known, key)).unwrap_or_default().to_owned();
     let command = [&["openledger".to_owned()], path].concat().join(" ");
     ConfigError::UnknownKey { path: file, command, key: key.to_owned(), nearest }

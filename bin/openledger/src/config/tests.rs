@@ -87,6 +87,36 @@ fn a_list_may_be_repeated() {
 }
 
 #[test]
+fn commands_about_a_node_take_its_file() {
+    let file =
+        format!("{REQUIRED}batcher-key-file = 'k'\nadmin-port = 1234\nadmin-addr = '127.0.0.2'\nlog = 'error'\n");
+    let asked = |file: &str, flags: &[&str]| {
+        let configured = parsed(file, &[&["admin"], flags, &["setLogLevel", "info"]].concat()).unwrap();
+        let args::Command::Admin(ask) = Cli::from_arg_matches(&configured.matches).unwrap().command else { panic!() };
+        (ask.admin.asked().to_string(), ask.admin.secret_file(&ask.datadir))
+    };
+    assert_eq!(asked(&file, &[]), ("127.0.0.2:1234".to_owned(), "d/jwt.hex".into()));
+    assert_eq!(asked(&file, &["--admin-port", "99"]), ("127.0.0.2:99".to_owned(), "d/jwt.hex".into()));
+    assert_eq!(asked(&format!("{file}admin-jwt-secret = 's'\n"), &[]).1, Path::new("s"));
+    // The secret and the port that the command has for itself.
+    assert_eq!(asked("", &[]), ("127.0.0.1:9645".to_owned(), "./jwt.hex".into()));
+
+    let configured = parsed(&file, &["db", "stats"]).unwrap();
+    let args::Command::Db(db) = Cli::from_arg_matches(&configured.matches).unwrap().command else { panic!() };
+    assert_eq!(db.datadir, Path::new("d"));
+    // What no node knows either is still an error, and so is a wrong value.
+    let unknown = parsed("htp-port = 1", &["admin", "nodeInfo"]).unwrap_err().to_string();
+    assert!(
+        unknown.ends_with("`openledger admin nodeInfo` has no option `htp-port`; the nearest is `http-port`"),
+        "{unknown}"
+    );
+    let value = parsed("admin-port = 'x'", &["admin", "nodeInfo"]).unwrap_err().to_string();
+    assert!(value.contains("`admin-port` cannot be used"), "{value}");
+    // Other commands are no node's.
+    assert!(parsed(&file, &["demo"]).is_err());
+}
+
+#[test]
 fn mistakes_in_the_file_are_named() {
     let error = |file: &str| parsed(file, &["verifier"]).unwrap_err().to_string();
     let unknown = error("htp-port = 1");
@@ -126,6 +156,7 @@ fn the_example_files_are_complete() {
     for name in ["sequencer", "verifier", "node"] {
         let text = std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap();
         parsed(&text, &[name]).unwrap();
+        parsed(&text, &["admin", "nodeInfo"]).unwrap();
         // `#key = value` is an option that is off; `# text` is a comment.
         let all: String = text
             .lines()
