@@ -62,6 +62,12 @@ impl RpcMetrics {
         }
     }
 
+    /// A call that was counted before, and is now answered with an error all the same.
+    fn failed(&self, method: &str, code: i32) {
+        let Some(counters) = self.0.get(method).or_else(|| self.0.get(UNKNOWN)) else { return };
+        *counters.errors.lock().entry(code).or_default() += 1;
+    }
+
     /// Appends the counters of the methods that were called, in the Prometheus text format.
     pub(crate) fn render(&self, text: &mut String) {
         let called = || self.0.iter().filter(|(_, counters)| counters.requests.load(Relaxed) > 0);
@@ -146,8 +152,8 @@ where
             let mut answers = BatchResponseBuilder::new_with_limit(this.layer.max_response_bytes);
             let mut notified = false;
             for entry in batch {
-                let answer = match entry {
-                    Ok(BatchEntry::Call(call)) => this.call(call).await,
+                let (method, answer) = match entry {
+                    Ok(BatchEntry::Call(call)) => (call.method.clone(), this.call(call).await),
                     Ok(BatchEntry::Notification(notification)) => {
                         this.inner.notification(notification).await;
                         notified = true;
@@ -155,10 +161,15 @@ where
                     }
                     Err(refused) => {
                         let (error, id) = refused.into_parts();
-                        MethodResponse::error(id, error)
+                        (UNKNOWN.into(), MethodResponse::error(id, error))
                     }
                 };
+                let had_failed = answer.is_error();
                 if let Err(too_large) = answers.append(answer) {
+                    // All of the batch gets this one error, which is put down to the call that was too much.
+                    if let Some(code) = too_large.as_error_code().filter(|_| !had_failed) {
+                        this.layer.metrics.failed(&method, code);
+                    }
                     return too_large;
                 }
             }
@@ -181,6 +192,10 @@ where
 #[cfg(test)]
 mod tests {
     use super::*;
+    use jsonrpsee::{
+        server::ResponsePayload,
+        types::{ErrorObjectOwned, Id},
+    };
 
     #[test]
     fn names_that_clients_make_up_share_one_label() {
@@ -211,5 +226,54 @@ mod tests {
         }
         assert!(!text.contains("eth_call\""), "a method that nobody called is shown");
         assert_eq!(text.lines().filter(|line| line.contains("_requests_total{")).count(), 2);
+    }
+
+    /// Answers with a hundred bytes, as a result or as an error.
+    #[derive(Clone)]
+    struct Methods;
+
+    impl RpcServiceT for Methods {
+        type MethodResponse = MethodResponse;
+        type NotificationResponse = MethodResponse;
+        type BatchResponse = MethodResponse;
+
+        fn call<'a>(&self, request: Request<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            let answer = match &*request.method {
+                "fails" => ResponsePayload::error(ErrorObjectOwned::owned(-32000, "x".repeat(100), None::<()>)),
+                _ => ResponsePayload::success("x".repeat(100)),
+            };
+            std::future::ready(MethodResponse::response(request.id, answer, 1000))
+        }
+
+        fn batch<'a>(&self, _: Batch<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            std::future::ready(MethodResponse::notification())
+        }
+
+        fn notification<'a>(&self, _: Notification<'a>) -> impl Future<Output = MethodResponse> + Send + 'a {
+            std::future::ready(MethodResponse::notification())
+        }
+    }
+
+    #[tokio::test]
+    async fn a_batch_that_is_too_large_counts_for_the_call_with_which_it_was() {
+        let counted = async |calls: &[&'static str]| {
+            let metrics = Arc::new(RpcMetrics::new(["eth_call", "eth_getLogs", "fails"]));
+            let service = MeteredLayer { metrics: metrics.clone(), max_response_bytes: 400 }.layer(Methods);
+            let mut batch = Batch::new();
+            for (id, method) in (0..).zip(calls) {
+                batch.push(Request::owned((*method).to_owned(), None, Id::Number(id)));
+            }
+            let code = service.batch(batch).await.as_error_code();
+            let mut text = String::new();
+            metrics.render(&mut text);
+            let errors = text.lines().filter_map(|line| line.strip_prefix("openledger_rpc_errors_total"));
+            (code, errors.map(str::to_owned).collect::<Vec<_>>())
+        };
+        assert_eq!(counted(&["eth_call", "eth_getLogs"]).await, (None, vec![]));
+        let (code, errors) = counted(&["eth_call", "eth_call", "eth_getLogs", "eth_call"]).await;
+        assert_eq!((code, errors), (Some(-32011), vec![r#"{method="eth_getLogs",code="-32011"} 1"#.to_owned()]));
+        // That call had an error of its own already: one is enough.
+        let (code, errors) = counted(&["eth_call", "eth_call", "fails"]).await;
+        assert_eq!((code, errors), (Some(-32011), vec![r#"{method="fails",code="-32000"} 1"#.to_owned()]));
     }
 }
