@@ -78,6 +78,18 @@ async fn replica() -> Result<(), Failure> {
     ensure(safe >= block, format!("it had caught up at block {safe}, and {block} is safe"))?;
     reading.kill()?;
 
+    // So is whoever takes the blocks from another node.
+    let behind = rollup.replica("behind", &sequencer)?;
+    let mut taking = behind.start().await?;
+    until("the node to take the blocks that there are", 60, "see its log", async || {
+        behind.log().contains("caught up with the source of unsafe blocks: L2 block ").then_some(())
+    })
+    .await?;
+    let log = behind.log();
+    let on_its_way = log.contains("catching up with the source of unsafe blocks: executed L2 block ");
+    ensure(on_its_way, format!("it said nothing on its way:\n{log}"))?;
+    taking.kill()?;
+
     let check = || openledger().args(["db", "check", "--datadir"]).arg(node.datadir()).output();
     let held = check()?;
     let reason = String::from_utf8_lossy(&held.stderr);

@@ -156,7 +156,7 @@ impl<L: L1Source> DerivationDriver<L> {
     fn say_progress(&mut self) -> Result<(), NodeError> {
         let Some(origin) = self.derivation.as_ref().and_then(Derivation::origin) else { return Ok(()) };
         let l1_head = self.status.heads().head;
-        let at = Position::new(self.chain.config(), self.chain.heads()?.safe.number, origin.number, &l1_head);
+        let at = Position::in_l1(self.chain.config(), self.chain.heads()?.safe.number, origin.number, &l1_head);
         if let Some(progress) = self.catch_up.advanced(Instant::now(), at) {
             tracing::info!("catching up with L1: {progress}");
         }

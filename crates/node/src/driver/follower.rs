@@ -1,12 +1,19 @@
 //! Takes unsafe blocks from another node. Nothing is believed: each block is executed, and must come out with the hash it claims.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{
+    future::Future,
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use openledger_derivation::Severity;
 use openledger_primitives::{Block, L2BlockRef};
 use tokio_util::sync::CancellationToken;
 
-use super::derivation::Progress;
+use super::{
+    derivation::Progress,
+    progress::{CatchUp, Position},
+};
 use crate::{Chain, NodeError, WriteError, retry::Backoff};
 
 /// Blocks that are asked for at once while there are many to catch up with.
@@ -24,12 +31,13 @@ pub(crate) trait UnsafeSource: Send + Sync + 'static {
 pub(crate) struct Follower<S> {
     chain: Arc<Chain>,
     source: S,
+    catch_up: CatchUp,
 }
 
 impl<S: UnsafeSource> Follower<S> {
     /// A follower of `source`.
-    pub(crate) const fn new(chain: Arc<Chain>, source: S) -> Self {
-        Self { chain, source }
+    pub(crate) fn new(chain: Arc<Chain>, source: S) -> Self {
+        Self { chain, source, catch_up: CatchUp::default() }
     }
 
     #[cfg(test)]
@@ -38,11 +46,17 @@ impl<S: UnsafeSource> Follower<S> {
     }
 
     /// Takes the next blocks, or steps back to where both chains agree.
-    pub(crate) async fn step(&self) -> Result<Progress, NodeError> {
+    pub(crate) async fn step(&mut self) -> Result<Progress, NodeError> {
         let newest = self.source.head().await?;
         let mut head = self.chain.head()?;
         if newest <= head.number {
+            if let Some(progress) = self.catch_up.done(Instant::now(), head.number) {
+                tracing::info!("caught up with the source of unsafe blocks: {progress}");
+            }
             return Ok(Progress::Waiting);
+        }
+        if let Some(progress) = self.catch_up.advanced(Instant::now(), Position::behind_node(head.number, newest)) {
+            tracing::info!("catching up with the source of unsafe blocks: {progress}");
         }
         let blocks = self.source.blocks(head.number + 1, WINDOW.min(newest - head.number)).await?;
         if blocks.first().is_some_and(|first| first.header.parent_hash != head.hash) {
@@ -88,7 +102,7 @@ impl<S: UnsafeSource> Follower<S> {
     }
 
     /// Runs until the node stops; an error returned is critical.
-    pub(crate) async fn run(self, interval: Duration, stop: &CancellationToken) -> Result<(), NodeError> {
+    pub(crate) async fn run(mut self, interval: Duration, stop: &CancellationToken) -> Result<(), NodeError> {
         let mut backoff = Backoff::new();
         loop {
             let wait = match self.step().await {

@@ -27,7 +27,7 @@ fn replica(served: &Served) -> (Actor, tempfile::TempDir) {
     (Actor::open(datadir.path(), &served.actor.l1, None), datadir)
 }
 
-async fn follow(follower: &Follower<impl UnsafeSource>) -> Result<(), NodeError> {
+async fn follow(follower: &mut Follower<impl UnsafeSource>) -> Result<(), NodeError> {
     while follower.step().await? == Progress::Advanced {}
     Ok(())
 }
@@ -38,8 +38,8 @@ async fn unsafe_blocks_are_followed_and_become_safe_by_l1() {
     served.actor.transfer(2);
     served.actor.produce().await;
     let (mut replica, _datadir) = replica(&served);
-    let follower = Follower::new(replica.chain.clone(), Upstream::new(served.url()).unwrap());
-    follow(&follower).await.unwrap();
+    let mut follower = Follower::new(replica.chain.clone(), Upstream::new(served.url()).unwrap());
+    follow(&mut follower).await.unwrap();
     let head = served.actor.chain.head().unwrap();
     assert_eq!(replica.chain.head().unwrap(), head);
     assert_eq!(replica.balance(RECIPIENT), served.actor.balance(RECIPIENT));
@@ -52,7 +52,7 @@ async fn unsafe_blocks_are_followed_and_become_safe_by_l1() {
     assert_eq!(replica.head(), head.number);
     // It goes on from there.
     served.actor.run(1).await;
-    follow(&follower).await.unwrap();
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.chain.head().unwrap(), served.actor.chain.head().unwrap());
 }
 
@@ -68,15 +68,15 @@ async fn transactions_are_forwarded_and_seen() {
         forward,
         is_live: true,
     });
-    let follower = Follower::new(replica.chain.clone(), Upstream::new(served.url()).unwrap());
-    follow(&follower).await.unwrap();
+    let mut follower = Follower::new(replica.chain.clone(), Upstream::new(served.url()).unwrap());
+    follow(&mut follower).await.unwrap();
     let raw = served.actor.signed_transfer(2);
     let (again, asked) = (raw.clone(), api.clone());
     let hash = tokio::task::spawn_blocking(move || asked.submit(again)).await.unwrap().unwrap();
     assert!(served.actor.chain.pool().read(|pool| pool.get(&hash).is_some()), "the sequencer does not have it");
     assert!(api.pooled(hash).is_some(), "the replica does not show it as pending");
     served.actor.produce().await;
-    follow(&follower).await.unwrap();
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.balance(RECIPIENT), served.actor.balance(RECIPIENT));
     assert!(api.pooled(hash).is_none());
     // What the sequencer refuses is refused with its words.
@@ -139,7 +139,7 @@ async fn a_block_that_is_not_what_its_transactions_give_is_refused() {
         let (replica, _datadir) = replica(&served);
         let source = Blocks::of(&served.actor);
         source.0.lock()[2] = block;
-        let refused = follow(&Follower::new(replica.chain.clone(), source)).await;
+        let refused = follow(&mut Follower::new(replica.chain.clone(), source)).await;
         assert!(matches!(refused, Err(NodeError::UnsafeBlock { number: 2, .. })), "{what}: {refused:?}");
         assert_eq!(replica.head(), 1, "{what}");
     }
@@ -157,8 +157,8 @@ async fn l1_wins_over_the_source() {
     for _ in 0..30 {
         other.produce().await;
     }
-    let follower = Follower::new(replica.chain.clone(), Blocks::of(&other));
-    follow(&follower).await.unwrap();
+    let mut follower = Follower::new(replica.chain.clone(), Blocks::of(&other));
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.head(), 30);
     honest.run(6).await;
     replica.derive().await;
@@ -166,12 +166,12 @@ async fn l1_wins_over_the_source() {
     assert!(replica.safe() > 0);
     assert_eq!(replica.state_root(replica.safe()), honest.state_root(honest.safe()));
     // The source has a longer chain, and it is not taken.
-    let refused = follow(&follower).await;
+    let refused = follow(&mut follower).await;
     assert!(matches!(refused, Err(NodeError::UnsafeBlock { .. })), "{refused:?}");
     assert_eq!(replica.head(), replica.safe());
     // A source that is honest again is.
     *follower.source().0.lock() = std::mem::take(&mut *Blocks::of(&honest).0.lock());
-    follow(&follower).await.unwrap();
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.chain.head().unwrap(), honest.chain.head().unwrap());
 }
 
@@ -187,16 +187,16 @@ async fn a_longer_branch_of_the_source_replaces_unsafe_blocks() {
         second.produce().await;
     }
     let source = Blocks::of(&first);
-    let follower = Follower::new(replica.chain.clone(), source.clone());
-    follow(&follower).await.unwrap();
+    let mut follower = Follower::new(replica.chain.clone(), source.clone());
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.chain.head().unwrap(), first.chain.head().unwrap());
     // A branch of the same length is not worth a reorganisation.
     *source.0.lock() = std::mem::take(&mut *Blocks::of(&second).0.lock());
-    follow(&follower).await.unwrap();
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.chain.head().unwrap(), first.chain.head().unwrap());
     second.produce().await;
     *source.0.lock() = std::mem::take(&mut *Blocks::of(&second).0.lock());
-    follow(&follower).await.unwrap();
+    follow(&mut follower).await.unwrap();
     assert_eq!(replica.chain.head().unwrap(), second.chain.head().unwrap());
     assert_eq!(replica.balance(RECIPIENT), second.balance(RECIPIENT));
 }
