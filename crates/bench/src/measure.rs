@@ -12,7 +12,7 @@ use serde_json::json;
 use crate::{
     BenchError,
     account::{Account, Signed, Terms},
-    load::{self, Load, Pace},
+    load::{self, Load, Pace, Verified},
     plan::{Plan, Scenario, Size},
     rpc::Rpc,
     usage::{Probe, Usage},
@@ -25,6 +25,9 @@ const LEAST_FEE: u128 = 1_000_000_000;
 
 /// Transactions of the preparation in one request.
 const PREPARED: usize = 100;
+
+/// Receipts are read for so long at most, once a measurement is over.
+pub(crate) const RECEIPTS_FOR: Duration = Duration::from_secs(5);
 
 /// A node to be measured.
 #[derive(Clone, Debug)]
@@ -62,6 +65,8 @@ pub(crate) struct Measurement {
     pub(crate) in_flight: usize,
     pub(crate) elapsed: Duration,
     pub(crate) gas: u64,
+    /// Receipts that were read and are right, which is all of them if that did not take too long.
+    pub(crate) receipts: usize,
     /// Median and 99th percentile of the time to inclusion.
     pub(crate) inclusion: (Duration, Duration),
     pub(crate) usage: Usage,
@@ -122,9 +127,8 @@ impl Target {
         let before = Usage::now(&self.rpc, &self.probe).await;
         let load = load::run(&self.rpc, batches, options.pace).await?;
         let usage = Usage::now(&self.rpc, &self.probe).await.since(&before);
-        // Some nodes take a minute for it.
         console.note(&format!("{}: {} included, asking for their receipts", scenario.name(), load.included.len()));
-        let gas = load::verify(&self.rpc, &load).await?;
+        let Verified { gas, receipts } = load::verify(&self.rpc, &load, RECEIPTS_FOR).await?;
         let Load { elapsed, latencies, included, left, .. } = load;
         if included.is_empty() {
             return Err(self.slow("measurement", left, options.pace));
@@ -139,6 +143,7 @@ impl Target {
             in_flight: options.pace.in_flight,
             elapsed,
             gas,
+            receipts,
             inclusion: (percentile(50), percentile(99)),
             usage,
         })
@@ -151,7 +156,7 @@ impl Target {
         if load.included.len() < all {
             return Err(self.slow("preparation", all - load.included.len(), pace));
         }
-        match load::verify(&self.rpc, &load).await {
+        match load::verify(&self.rpc, &load, Duration::MAX).await {
             Ok(_) => Ok(()),
             Err(BenchError::Wrong { url, hash, what }) => {
                 let hint = "the funder needs coin, and for settlements it must own InferenceLedger";

@@ -27,6 +27,8 @@ pub(crate) struct Block {
     pub(crate) transactions: Vec<B256>,
     /// In wei per gas.
     pub(crate) base_fee_per_gas: Option<U64>,
+    /// By all of its transactions.
+    pub(crate) gas_used: U64,
 }
 
 /// What is read of a receipt.
