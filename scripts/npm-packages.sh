@@ -21,6 +21,8 @@ if [ ! -f "$target/.complete" ]; then
     rm -rf "$target.partial" && mkdir -p "$target.partial"
     cp "$folder/package.json" "$lock" "$folder/.npmrc" "$target.partial/"
     # No install scripts run: nothing here needs to be built.
+    # Node trusts its own list of authorities only, everything else here the system's: a proxy that inspects is in the latter.
+    export NODE_USE_SYSTEM_CA=${NODE_USE_SYSTEM_CA:-1}
     (cd "$target.partial" && PATH=$home/node/bin:$PATH npm ci --ignore-scripts --no-audit --no-fund --loglevel=error) ||
         fail "npm could not fetch what $lock names." "Check the network and the disk, then run this again."
     touch "$target.partial/.complete"
