@@ -99,6 +99,9 @@ impl Pool {
             origin,
         };
         let victims = self.room_for(&entry, old)?;
+        // One of its own that comes before it may have to go: then it waits as well.
+        let comes_before = |(of, at): &(Address, u64)| *of == address && *at < nonce;
+        let waits = waits || victims.iter().filter_map(|victim| self.places.get(victim)).any(comes_before);
         if waits && victims.iter().any(|victim| self.place(victim) == Some(Place::Pending)) {
             return Err(PoolError::FutureReplacePending);
         }

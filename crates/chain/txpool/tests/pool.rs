@@ -170,6 +170,22 @@ fn what_cannot_be_included_yet_has_bounds_of_its_own() {
 }
 
 #[test]
+fn nobody_takes_the_place_of_what_it_needs_itself() {
+    let config = PoolConfig { max_transactions: 3, ..PoolConfig::new(CHAIN) };
+    let (mut pool, state) = (Pool::new(config, BLOCK), Accounts::default());
+    let mut add = |index, nonce, tip| pool.add(decoded(index, transfer(nonce, tip)), Origin::External, &state);
+    add(1, 0, 2 * GWEI).unwrap();
+    add(0, 0, 2 * GWEI).unwrap();
+    add(0, 1, GWEI).unwrap();
+    // Nonce 1 pays least of all, but without it nonce 2 would have to wait.
+    assert_eq!(add(0, 2, 5 * GWEI).unwrap_err(), PoolError::FutureReplacePending);
+    assert_eq!((pool.status().pending, pool.status().queued), (3, 0));
+    // What needs nothing of what has to go takes its place.
+    assert_eq!(pool.add(decoded(2, transfer(0, 5 * GWEI)), Origin::External, &state).unwrap().place, Place::Pending);
+    assert_eq!((pool.status().pending, pool.status().queued), (3, 0));
+}
+
+#[test]
 fn blocks_take_out_what_they_include_and_what_became_too_dear_waits() {
     let (mut pool, mut state) = (pool(), Accounts::default());
     let hashes: Vec<_> =
