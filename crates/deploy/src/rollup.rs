@@ -37,30 +37,15 @@ pub fn rollup_config(
     genesis_hash: B256,
 ) -> RollupConfig {
     let chain = &settings.chain;
-    let from_genesis = Some(0);
+    let genesis = RollupGenesis {
+        l1: BlockNumHash { number: origin.number, hash: origin.hash },
+        l2: BlockNumHash { number: 0, hash: genesis_hash },
+        l2_time: origin.timestamp,
+        system_config: settings.system_config(),
+    };
     RollupConfig {
-        genesis: RollupGenesis {
-            l1: BlockNumHash { number: origin.number, hash: origin.hash },
-            l2: BlockNumHash { number: 0, hash: genesis_hash },
-            l2_time: origin.timestamp,
-            system_config: settings.system_config(),
-        },
         block_time: chain.block_time,
-        // Values from before the forks that made them constants; carried because the file has them.
-        max_sequencer_drift: 600,
-        channel_timeout: 300,
         seq_window_size: chain.sequencing_window,
-        l1_chain_id,
-        l2_chain_id: chain.l2_chain_id,
-        regolith_time: from_genesis,
-        canyon_time: from_genesis,
-        delta_time: from_genesis,
-        ecotone_time: from_genesis,
-        fjord_time: from_genesis,
-        granite_time: from_genesis,
-        holocene_time: from_genesis,
-        isthmus_time: from_genesis,
-        jovian_time: from_genesis,
         batch_inbox_address: settings.batch_inbox(),
         deposit_contract_address: contracts.optimism_portal,
         l1_system_config_address: contracts.system_config,
@@ -70,5 +55,6 @@ pub fn rollup_config(
             eip1559_denominator_canyon: chain.eip1559_denominator.into(),
         },
         output_oracle_address: output_oracle,
+        ..RollupConfig::new(genesis, l1_chain_id, chain.l2_chain_id)
     }
 }

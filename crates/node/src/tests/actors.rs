@@ -10,7 +10,7 @@ use alloy_signer::SignerSync as _;
 use alloy_signer_local::PrivateKeySigner;
 use op_alloy_consensus::OpTxEnvelope;
 use openledger_batcher::BatcherConfig;
-use openledger_primitives::{ChainOpConfig, L2BlockRef, RollupConfig, RollupGenesis, SystemConfig};
+use openledger_primitives::{L2BlockRef, RollupConfig, RollupGenesis, SystemConfig};
 
 use super::l1::{L1_BLOCK_TIME, MemoryL1};
 use crate::{
@@ -54,41 +54,20 @@ pub(super) fn genesis() -> Genesis {
 /// The configuration of the chain with this genesis on this L1.
 pub(super) fn rollup(genesis: &Genesis, l1: &MemoryL1) -> RollupConfig {
     let (block, _) = openledger_stf::genesis::block_and_state(genesis).unwrap();
-    RollupConfig {
-        genesis: RollupGenesis {
-            l1: l1.genesis(),
-            l2: alloy_eips::BlockNumHash::new(0, block.header.hash_slow()),
-            l2_time: GENESIS_TIME,
-            system_config: SystemConfig {
-                batcher_address: BATCHER,
-                gas_limit: genesis.gas_limit,
-                min_base_fee: 1_000_000,
-                ..Default::default()
-            }
-            .with_scalars(0, 0)
-            .with_eip_1559(250, 6),
-        },
-        block_time: 1,
-        max_sequencer_drift: 600,
-        seq_window_size: 50,
-        channel_timeout: 300,
-        l1_chain_id: 31337,
-        l2_chain_id: CHAIN_ID,
-        regolith_time: Some(0),
-        canyon_time: Some(0),
-        delta_time: Some(0),
-        ecotone_time: Some(0),
-        fjord_time: Some(0),
-        granite_time: Some(0),
-        holocene_time: Some(0),
-        isthmus_time: Some(0),
-        jovian_time: Some(0),
-        batch_inbox_address: Address::repeat_byte(1),
-        deposit_contract_address: Address::repeat_byte(2),
-        l1_system_config_address: Address::repeat_byte(3),
-        chain_op_config: ChainOpConfig::default(),
-        output_oracle_address: Address::repeat_byte(4),
-    }
+    let start = RollupGenesis {
+        l1: l1.genesis(),
+        l2: alloy_eips::BlockNumHash::new(0, block.header.hash_slow()),
+        l2_time: GENESIS_TIME,
+        system_config: SystemConfig {
+            batcher_address: BATCHER,
+            gas_limit: genesis.gas_limit,
+            min_base_fee: 1_000_000,
+            ..Default::default()
+        }
+        .with_scalars(0, 0)
+        .with_eip_1559(250, 6),
+    };
+    RollupConfig { seq_window_size: 50, ..RollupConfig::new(start, 31337, CHAIN_ID) }
 }
 
 /// A node whose tasks are stepped by hand.

@@ -73,37 +73,16 @@ mod tests {
     use alloc::vec::Vec;
     use alloy_eips::BlockNumHash;
     use alloy_primitives::{Address, Bytes};
-    use openledger_primitives::{ChainOpConfig, Header, RollupGenesis};
+    use openledger_primitives::{Header, RollupGenesis};
 
     fn rollup() -> RollupConfig {
-        RollupConfig {
-            genesis: RollupGenesis {
-                l1: BlockNumHash { number: 3, hash: B256::repeat_byte(3) },
-                l2: BlockNumHash { number: 0, hash: B256::repeat_byte(2) },
-                l2_time: 1000,
-                system_config: SystemConfig { gas_limit: 30_000_000, ..Default::default() },
-            },
-            block_time: 1,
-            max_sequencer_drift: 600,
-            seq_window_size: 3600,
-            channel_timeout: 300,
-            l1_chain_id: 1,
-            l2_chain_id: 2,
-            regolith_time: Some(0),
-            canyon_time: Some(0),
-            delta_time: Some(0),
-            ecotone_time: Some(0),
-            fjord_time: Some(0),
-            granite_time: Some(0),
-            holocene_time: Some(0),
-            isthmus_time: Some(0),
-            jovian_time: Some(0),
-            batch_inbox_address: Address::repeat_byte(1),
-            deposit_contract_address: Address::repeat_byte(2),
-            l1_system_config_address: Address::repeat_byte(3),
-            chain_op_config: ChainOpConfig::default(),
-            output_oracle_address: Address::repeat_byte(4),
-        }
+        let genesis = RollupGenesis {
+            l1: BlockNumHash { number: 3, hash: B256::repeat_byte(3) },
+            l2: BlockNumHash { number: 0, hash: B256::repeat_byte(2) },
+            l2_time: 1000,
+            system_config: SystemConfig { gas_limit: 30_000_000, ..Default::default() },
+        };
+        RollupConfig::new(genesis, 1, 2)
     }
 
     fn block(system: &SystemConfig) -> Block {

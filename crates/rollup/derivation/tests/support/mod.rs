@@ -12,9 +12,7 @@ use openledger_batch::{Frame, l2_block_ref};
 use openledger_derivation::{
     Derivation, DerivationEvent, DerivedAttributes, InboxTransaction, L1BlockInfo, L1Input, Start, Step,
 };
-use openledger_primitives::{
-    Block, ChainOpConfig, Header, L1BlockRef, L2BlockRef, RollupConfig, RollupGenesis, SystemConfig,
-};
+use openledger_primitives::{Block, Header, L1BlockRef, L2BlockRef, RollupConfig, RollupGenesis, SystemConfig};
 use std::sync::Arc;
 
 pub const BATCHER: Address = Address::repeat_byte(0xba);
@@ -97,34 +95,13 @@ pub fn config(l1: &L1) -> Arc<RollupConfig> {
     let genesis = Block::default();
     let system =
         SystemConfig { batcher_address: BATCHER, gas_limit: 30_000_000, min_base_fee: 5, ..Default::default() };
-    Arc::new(RollupConfig {
-        genesis: RollupGenesis {
-            l1: l1.blocks[0].info.block.id(),
-            l2: BlockNumHash { number: 0, hash: genesis.header.hash_slow() },
-            l2_time: GENESIS_TIME,
-            system_config: system.with_eip_1559(250, 6).with_scalars(1, 2),
-        },
-        block_time: L2_TIME,
-        max_sequencer_drift: 600,
-        seq_window_size: WINDOW,
-        channel_timeout: 300,
-        l1_chain_id: 1,
-        l2_chain_id: 2,
-        regolith_time: Some(0),
-        canyon_time: Some(0),
-        delta_time: Some(0),
-        ecotone_time: Some(0),
-        fjord_time: Some(0),
-        granite_time: Some(0),
-        holocene_time: Some(0),
-        isthmus_time: Some(0),
-        jovian_time: Some(0),
-        batch_inbox_address: Address::repeat_byte(1),
-        deposit_contract_address: Address::repeat_byte(2),
-        l1_system_config_address: Address::repeat_byte(3),
-        chain_op_config: ChainOpConfig::default(),
-        output_oracle_address: Address::repeat_byte(4),
-    })
+    let genesis = RollupGenesis {
+        l1: l1.blocks[0].info.block.id(),
+        l2: BlockNumHash { number: 0, hash: genesis.header.hash_slow() },
+        l2_time: GENESIS_TIME,
+        system_config: system.with_eip_1559(250, 6).with_scalars(1, 2),
+    };
+    Arc::new(RollupConfig { block_time: L2_TIME, seq_window_size: WINDOW, ..RollupConfig::new(genesis, 1, 2) })
 }
 
 /// "Executes" attributes: the header commits to them, nothing else happens.
