@@ -1,16 +1,16 @@
 use crate::{Failure, programs::openledger};
 use openledger_devnet::{Chain, DevnetJson, Layout};
+use openledger_testing::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use std::{
     collections::BTreeMap,
     fs::{self, File},
-    net::TcpListener,
     path::{Path, PathBuf},
     process::{Child, Command, ExitStatus, Stdio},
     time::{Duration, Instant},
 };
 
-/// Ports that were free a moment ago.
+/// Where a devnet listens.
 #[derive(Clone, Copy, Debug)]
 pub struct Ports {
     /// The L1.
@@ -24,12 +24,9 @@ pub struct Ports {
 }
 
 impl Ports {
-    /// Asks the system for four.
-    pub fn free() -> Result<Self, Failure> {
-        let listeners = (0..4).map(|_| TcpListener::bind("127.0.0.1:0")).collect::<Result<Vec<_>, _>>()?;
-        let ports =
-            listeners.iter().map(|one| Ok(one.local_addr()?.port())).collect::<Result<Vec<_>, std::io::Error>>()?;
-        Ok(Self { l1: ports[0], l2: ports[1], verifier: ports[2], inference: ports[3] })
+    /// Four that are free.
+    pub fn free() -> Self {
+        Self { l1: free_port(), l2: free_port(), verifier: free_port(), inference: free_port() }
     }
 }
 
@@ -44,7 +41,7 @@ pub struct Devnet {
 impl Devnet {
     /// A folder and ports; nothing runs.
     pub fn new() -> Result<Self, Failure> {
-        Ok(Self { folder: tempfile::tempdir()?, ports: Ports::free()? })
+        Ok(Self { folder: tempfile::tempdir()?, ports: Ports::free() })
     }
 
     /// The devnet's folder.

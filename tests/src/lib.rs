@@ -10,6 +10,6 @@ mod runner;
 pub use devnet::{Devnet, Ports, Running};
 pub use process::Process;
 pub use programs::openledger;
-pub use rollup::{Node, Rollup, free_port};
+pub use rollup::{Node, Rollup};
 pub use rpc::{Rpc, RpcFailure};
 pub use runner::{Failure, Runner, ensure};

@@ -1,8 +1,5 @@
-use std::{
-    env,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use openledger_testing::anvil_program;
+use std::{env, path::Path, process::Command};
 
 /// The program under test, which cargo puts beside the tests' folder.
 pub fn openledger() -> Command {
@@ -10,16 +7,8 @@ pub fn openledger() -> Command {
     let program = tests.ancestors().nth(2).expect("target/debug/deps/test").join("openledger");
     assert!(program.exists(), "{} is missing: build the programs first (`make e2e` does)", program.display());
     let mut command = Command::new(program);
-    command.current_dir(workspace()).env("OPENLEDGER_ANVIL", anvil());
+    command.current_dir(workspace()).env("OPENLEDGER_ANVIL", anvil_program());
     command
-}
-
-/// The L1's program.
-pub(crate) fn anvil() -> PathBuf {
-    match env::var_os("OPENLEDGER_ANVIL") {
-        Some(path) => path.into(),
-        None => workspace().join("contracts/node_modules/.bin/anvil"),
-    }
 }
 
 /// The workspace's folder.

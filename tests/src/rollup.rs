@@ -1,13 +1,13 @@
 use crate::{
     Failure, Process, Rpc,
-    programs::{anvil, openledger, workspace},
+    programs::{openledger, workspace},
 };
 use openledger_devnet::{Account, Chain, roles};
+use openledger_testing::{anvil_program, free_port};
 use serde_json::json;
 use std::{
     ffi::OsStr,
     fs,
-    net::TcpListener,
     path::{Path, PathBuf},
     process::Command,
     time::{Duration, Instant},
@@ -31,8 +31,8 @@ impl Rollup {
     /// Starts the L1 and deploys; every account with a role has OPEN.
     pub async fn deploy() -> Result<Self, Failure> {
         let folder = tempfile::tempdir()?;
-        let l1_port = free_port()?;
-        let mut command = Command::new(anvil());
+        let l1_port = free_port();
+        let mut command = Command::new(anvil_program());
         command.args(["--silent", "--block-time", "1", "--slots-in-an-epoch", "1"]);
         command.args(["--port", &l1_port.to_string(), "--chain-id", &L1_CHAIN.to_string()]);
         let l1 = Process::start(command, &folder.path().join("l1.log"))?;
@@ -74,7 +74,7 @@ impl Rollup {
     }
 
     fn node(&self, role: &str, name: &str, flags: &[&OsStr]) -> Result<Node, Failure> {
-        let (chain, port) = (self.path("chain"), free_port()?);
+        let (chain, port) = (self.path("chain"), free_port());
         let mut arguments = vec![role.into(), "--datadir".into(), self.path(name).into_os_string()];
         arguments.extend(["--genesis".into(), chain.join("genesis.json").into_os_string()]);
         arguments.extend(["--rollup-config".into(), chain.join("rollup.json").into_os_string()]);
@@ -181,9 +181,4 @@ impl Node {
         }
         Ok(())
     }
-}
-
-/// A port that was free a moment ago.
-pub fn free_port() -> Result<u16, Failure> {
-    Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }

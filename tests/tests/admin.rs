@@ -10,7 +10,8 @@ use alloy::{
 };
 use alloy_rpc_types_engine::{Claims, JwtSecret};
 use openledger_devnet::{Account, until};
-use openledger_e2e::{Failure, Node, Process, Rollup, Rpc, RpcFailure, Runner, ensure, free_port, openledger};
+use openledger_e2e::{Failure, Node, Process, Rollup, Rpc, RpcFailure, Runner, ensure, openledger};
+use openledger_testing::free_port;
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
 use std::{
@@ -41,7 +42,7 @@ struct Operated {
 async fn admin() -> Result<(), Failure> {
     let rollup = Rollup::deploy().await?;
     let operated = |node: Node| -> Result<Operated, Failure> {
-        let port = free_port()?;
+        let port = free_port();
         Ok(Operated { node: node.with(&["--admin-port", &port.to_string()]), port })
     };
     // Nothing is posted by itself.

@@ -13,11 +13,12 @@ use alloy::{
     sol,
 };
 use alloy_genesis::Genesis;
-use common::{Anvil, BATCHER, DEPLOYER_KEY, PAYER, PAYER_KEY, PROPOSER, args};
+use common::{BATCHER, DEPLOYER_KEY, PAYER, PAYER_KEY, PROPOSER, args};
 use openledger_batch::{CONFIG_UPDATE_TOPIC, ConfigUpdate, decode_deposit};
 use openledger_deploy::{DeployError, run};
 use openledger_primitives::{RollupConfig, SystemConfig};
 use openledger_stf::genesis;
+use openledger_testing::Anvil;
 use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
@@ -67,7 +68,7 @@ fn read<T: DeserializeOwned>(out: &Path, name: &str) -> T {
 }
 
 fn provider(anvil: &Anvil) -> DynProvider {
-    ProviderBuilder::new().connect_http(anvil.url.parse().unwrap()).erased()
+    ProviderBuilder::new().connect_http(anvil.url().parse().unwrap()).erased()
 }
 
 fn address(book: &Value, layer: &str, name: &str) -> Address {
@@ -80,10 +81,10 @@ async fn nonce(anvil: &Anvil) -> u64 {
 
 #[tokio::test]
 async fn files_and_contracts_agree() {
-    let anvil = Anvil::start();
+    let anvil = Anvil::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("chain");
-    run(args(&anvil.url, &out, &["--fund-amount", "1000", "--owner", BATCHER])).await.unwrap();
+    run(args(&anvil.url(), &out, &["--fund-amount", "1000", "--owner", BATCHER])).await.unwrap();
 
     let rollup: RollupConfig = read(&out, "rollup.json");
     rollup.validate().unwrap();
@@ -132,13 +133,13 @@ async fn files_and_contracts_agree() {
 
 #[tokio::test]
 async fn a_second_run_changes_nothing_and_an_interrupted_one_goes_on() {
-    let anvil = Anvil::start();
+    let anvil = Anvil::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("chain");
-    run(args(&anvil.url, &out, &[])).await.unwrap();
+    run(args(&anvil.url(), &out, &[])).await.unwrap();
     let files = || ["genesis.json", "rollup.json", "contracts.json"].map(|name| std::fs::read(out.join(name)).unwrap());
     let (first, sent) = (files(), nonce(&anvil).await);
-    run(args(&anvil.url, &out, &[])).await.unwrap();
+    run(args(&anvil.url(), &out, &[])).await.unwrap();
     assert_eq!((files(), nonce(&anvil).await), (first.clone(), sent));
 
     // As if it had been stopped before the output oracle.
@@ -147,17 +148,17 @@ async fn a_second_run_changes_nothing_and_an_interrupted_one_goes_on() {
     std::fs::write(out.join("deployments.json"), progress.to_string()).unwrap();
     std::fs::remove_file(out.join("genesis.json")).unwrap();
     std::fs::remove_file(out.join("rollup.json")).unwrap();
-    run(args(&anvil.url, &out, &[])).await.unwrap();
+    run(args(&anvil.url(), &out, &[])).await.unwrap();
     assert_eq!(nonce(&anvil).await, sent + 1);
     assert_eq!(files()[0], first[0]);
 
     // Other settings would make another chain.
-    let error = run(args(&anvil.url, &out, &["--block-time", "2"])).await.unwrap_err();
+    let error = run(args(&anvil.url(), &out, &["--block-time", "2"])).await.unwrap_err();
     assert!(matches!(error, DeployError::OtherSettings { .. }), "{error}");
 
     // A new L1 gets new contracts and a new genesis.
     let () = provider(&anvil).raw_request("anvil_reset".into(), json!([])).await.unwrap();
-    run(args(&anvil.url, &out, &[])).await.unwrap();
+    run(args(&anvil.url(), &out, &[])).await.unwrap();
     let (old, new): (RollupConfig, RollupConfig) =
         (serde_json::from_slice(&first[1]).unwrap(), read(&out, "rollup.json"));
     assert_ne!(old.genesis.l1, new.genesis.l1);
@@ -166,12 +167,12 @@ async fn a_second_run_changes_nothing_and_an_interrupted_one_goes_on() {
 
 #[tokio::test]
 async fn mistakes_are_named_before_anything_is_spent() {
-    let anvil = Anvil::start();
+    let anvil = Anvil::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("chain");
     let failing = async |args| run(args).await.unwrap_err();
 
-    let error = failing(args(&anvil.url, &out, &["--l2-chain-id", "31337"])).await;
+    let error = failing(args(&anvil.url(), &out, &["--l2-chain-id", "31337"])).await;
     assert!(matches!(error, DeployError::SameChainId(31337)), "{error}");
 
     let error = failing(args("http://127.0.0.1:1", &out, &[])).await;
@@ -181,20 +182,20 @@ async fn mistakes_are_named_before_anything_is_spent() {
     let error = failing(args("not a url", &out, &[])).await;
     assert!(matches!(error, DeployError::Url { .. }), "{error}");
 
-    let error = failing(args(&anvil.url, &out, &["--fund-amount", "500000001"])).await;
+    let error = failing(args(&anvil.url(), &out, &["--fund-amount", "500000001"])).await;
     assert!(matches!(error, DeployError::SupplyExceeded { accounts: 1 }), "{error}");
 
-    let mut no_artifacts = args(&anvil.url, &out, &[]);
+    let mut no_artifacts = args(&anvil.url(), &out, &[]);
     no_artifacts.artifacts = folder.path().into();
     let error = failing(no_artifacts).await;
     assert!(error.to_string().contains("make contracts"), "{error}");
 
-    let poor = args(&anvil.url, &out, &[]);
+    let poor = args(&anvil.url(), &out, &[]);
     std::fs::write(poor.deployer_key_file.as_ref().unwrap(), "11".repeat(32)).unwrap();
     let error = failing(poor).await;
     assert!(matches!(error, DeployError::Unfunded { .. }), "{error}");
 
-    let keyless = args(&anvil.url, &out, &[]);
+    let keyless = args(&anvil.url(), &out, &[]);
     std::fs::write(keyless.deployer_key_file.as_ref().unwrap(), "not a key").unwrap();
     assert!(matches!(failing(keyless).await, DeployError::Key(_)));
 
@@ -204,15 +205,15 @@ async fn mistakes_are_named_before_anything_is_spent() {
 /// What the contracts emit is what derivation reads.
 #[tokio::test]
 async fn events_are_understood() {
-    let anvil = Anvil::start();
+    let anvil = Anvil::start(&[]);
     let folder = tempfile::tempdir().unwrap();
     let out = folder.path().join("chain");
-    run(args(&anvil.url, &out, &[])).await.unwrap();
+    run(args(&anvil.url(), &out, &[])).await.unwrap();
     let rollup: RollupConfig = read(&out, "rollup.json");
     let token = address(&read(&out, "contracts.json"), "l1", "OpenToken");
     let payer: PrivateKeySigner = PAYER_KEY.parse().unwrap();
     let wallet = |key: &str| EthereumWallet::from(key.parse::<PrivateKeySigner>().unwrap());
-    let connect = |key| ProviderBuilder::new().wallet(wallet(key)).connect_http(anvil.url.parse().unwrap());
+    let connect = |key| ProviderBuilder::new().wallet(wallet(key)).connect_http(anvil.url().parse().unwrap());
 
     let l1 = connect(PAYER_KEY);
     let portal = Portal::new(rollup.deposit_contract_address, &l1);

@@ -22,6 +22,7 @@ pub(crate) fn check(args: &DevnetArgs) -> Result<(), DevnetError> {
 mod tests {
     use super::*;
     use clap::Parser;
+    use openledger_testing::free_port;
 
     #[derive(Parser)]
     struct Cli {
@@ -47,12 +48,7 @@ mod tests {
 
     #[test]
     fn names_the_taken_port_and_its_flag() {
-        let listeners: Vec<_> = (0..4).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
-        let mut ports = [0; 4];
-        for (port, listener) in ports.iter_mut().zip(&listeners) {
-            *port = listener.local_addr().unwrap().port();
-        }
-        drop(listeners);
+        let mut ports = [(); 4].map(|()| free_port());
         check(&args(ports)).unwrap();
         let _taken = TcpListener::bind(("127.0.0.1", ports[2])).unwrap();
         let error = check(&args(ports)).unwrap_err().to_string();

@@ -1,11 +1,7 @@
 //! What the tests share.
 #![allow(dead_code, reason = "each test file uses its part")]
 
-use std::{
-    io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-};
+use std::path::{Path, PathBuf};
 
 use clap::Parser as _;
 use openledger_deploy::{Artifacts, DeployArgs};
@@ -55,39 +51,4 @@ pub(crate) fn args(l1_rpc: &str, out: &Path, more: &[&str]) -> DeployArgs {
         PAYER,
     ];
     Cli::try_parse_from(fixed.iter().chain(&paths).chain(more)).unwrap().args
-}
-
-/// An L1 that ends with the test.
-pub(crate) struct Anvil {
-    process: Child,
-    pub(crate) url: String,
-}
-
-impl Anvil {
-    /// Blocks come at once for each transaction. anvil comes from OPENLEDGER_ANVIL, `make setup`, or the PATH.
-    pub(crate) fn start() -> Self {
-        let packaged = contracts().join("node_modules/@foundry-rs/anvil-linux-amd64/bin/anvil");
-        let program = match std::env::var_os("OPENLEDGER_ANVIL") {
-            Some(program) => program.into(),
-            None if packaged.exists() => packaged,
-            None => "anvil".into(),
-        };
-        let mut process = Command::new(&program)
-            .args(["--host", "127.0.0.1", "--port", "0"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap_or_else(|error| panic!("{} does not start ({error}); run `make setup`", program.display()));
-        let mut lines = BufReader::new(process.stdout.take().unwrap()).lines();
-        let line = lines.by_ref().map(|line| line.unwrap()).find(|line| line.starts_with("Listening on ")).unwrap();
-        // Someone has to take what it prints.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, url: format!("http://{}", line.trim_start_matches("Listening on ")) }
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
 }

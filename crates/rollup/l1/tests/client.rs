@@ -44,16 +44,16 @@ fn update_call(kind: u8, value: u64) -> Bytes {
     [topics.concat(), abi_encode(&U256::from(value).to_be_bytes::<32>())].concat().into()
 }
 
-async fn scene() -> Option<Anvil> {
-    let anvil = Anvil::start(&["--no-mining"]).await?;
+async fn scene() -> Anvil {
+    let anvil = Anvil::start(&["--no-mining"]);
     anvil.rpc("anvil_setCode", json!([PORTAL, Bytes::from_static(LOG4)])).await;
     anvil.rpc("anvil_setCode", json!([SYSTEM_CONFIG, Bytes::from_static(LOG3)])).await;
-    Some(anvil)
+    anvil
 }
 
 #[tokio::test]
 async fn a_block_is_verified_and_what_concerns_the_rollup_taken_out() {
-    let Some(anvil) = scene().await else { return };
+    let anvil = scene().await;
     let gas = "0x30d40";
     let payload = Bytes::from_static(&[0, 1, 2, 3]);
     // All kinds of transactions, in one block. Gas prices decide the order.
@@ -108,7 +108,7 @@ async fn a_block_is_verified_and_what_concerns_the_rollup_taken_out() {
 #[tokio::test]
 async fn every_block_of_anvil_from_genesis_on_can_be_verified() {
     for hardfork in ["prague", "cancun", "osaka"] {
-        let Some(anvil) = Anvil::start(&["--hardfork", hardfork]).await else { return };
+        let anvil = Anvil::start(&["--hardfork", hardfork]);
         anvil.mine(3).await;
         anvil.send_mined(0, json!({"to": INBOX, "data": "0x00"})).await;
         let client = client(&anvil.url());
@@ -122,11 +122,11 @@ async fn every_block_of_anvil_from_genesis_on_can_be_verified() {
 
 #[tokio::test]
 async fn a_lying_node_is_not_believed() {
-    let Some(anvil) = scene().await else { return };
+    let anvil = scene().await;
     anvil.send(0, json!({"to": PORTAL, "data": deposit_call(0, 7), "gas": "0x30d40"})).await;
     anvil.send(1, json!({"to": INBOX, "data": "0x00112233", "gas": "0x30d40"})).await;
     anvil.mine(1).await;
-    let proxy = Proxy::start(anvil.port).await;
+    let proxy = Proxy::start(anvil.port()).await;
     let inconsistent = async |from: &str, to: &str| {
         proxy.set(Mode::Tamper(from.into(), to.into()));
         match client(&proxy.url()).input(1).await {
@@ -152,7 +152,7 @@ async fn a_lying_node_is_not_believed() {
 
 #[tokio::test]
 async fn a_malformed_deposit_of_our_portal_stops_the_node() {
-    let Some(anvil) = scene().await else { return };
+    let anvil = scene().await;
     anvil.send(0, json!({"to": PORTAL, "data": deposit_call(1, 7), "gas": "0x30d40"})).await;
     anvil.mine(1).await;
     let error = client(&anvil.url()).input(1).await.unwrap_err();
@@ -162,7 +162,7 @@ async fn a_malformed_deposit_of_our_portal_stops_the_node() {
 
 #[tokio::test]
 async fn a_reorganised_block_has_vanished() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     anvil.mine(2).await;
     let client = client(&anvil.url());
     let old = client.block(2).await.unwrap().unwrap();
@@ -178,8 +178,8 @@ async fn a_reorganised_block_has_vanished() {
 
 #[tokio::test]
 async fn an_absent_l1_is_temporary_and_the_wrong_one_is_not() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
-    let proxy = Proxy::start(anvil.port).await;
+    let anvil = Anvil::start(&[]);
+    let proxy = Proxy::start(anvil.port()).await;
     let through = client(&proxy.url());
     proxy.set(Mode::Down);
     let error = through.head().await.unwrap_err();

@@ -68,7 +68,7 @@ async fn pooled(anvil: &Anvil) -> usize {
 
 #[tokio::test]
 async fn transactions_keep_their_order_and_are_accounted_for() {
-    let Some(anvil) = Anvil::start(&["--block-time", "1"]).await else { return };
+    let anvil = Anvil::start(&["--block-time", "1"]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     let submitted: Vec<_> = (0..12).map(|tag| manager.submit(request(tag))).collect();
@@ -90,7 +90,7 @@ async fn transactions_keep_their_order_and_are_accounted_for() {
 
 #[tokio::test]
 async fn a_transaction_that_waits_is_replaced_at_a_higher_price() {
-    let Some(anvil) = Anvil::start(&["--no-mining"]).await else { return };
+    let anvil = Anvil::start(&["--no-mining"]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     let first = manager.submit(request(1));
@@ -108,7 +108,7 @@ async fn a_transaction_that_waits_is_replaced_at_a_higher_price() {
 
 #[tokio::test]
 async fn a_jump_of_the_base_fee_is_followed() {
-    let Some(anvil) = Anvil::start(&["--no-mining"]).await else { return };
+    let anvil = Anvil::start(&["--no-mining"]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     let outcome = manager.submit(request(1));
@@ -124,9 +124,9 @@ async fn a_jump_of_the_base_fee_is_followed() {
 
 #[tokio::test]
 async fn nothing_is_lost_or_doubled_while_l1_is_away() {
-    let Some(anvil) = Anvil::start(&["--block-time", "1"]).await else { return };
+    let anvil = Anvil::start(&["--block-time", "1"]);
     let key = funded_key(&anvil).await;
-    let proxy = Proxy::start(anvil.port).await;
+    let proxy = Proxy::start(anvil.port()).await;
     let manager = manager(&proxy.url(), &key);
     within(manager.send(request(0))).await.unwrap();
     proxy.set(Mode::Down);
@@ -151,7 +151,7 @@ async fn nothing_is_lost_or_doubled_while_l1_is_away() {
 
 #[tokio::test]
 async fn after_a_rollback_of_l1_everything_stands_there_once() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     within(manager.send(request(0))).await.unwrap();
@@ -170,9 +170,9 @@ async fn after_a_rollback_of_l1_everything_stands_there_once() {
 
 #[tokio::test]
 async fn an_l1_that_begins_anew_gets_new_nonces() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     let key = funded_key(&anvil).await;
-    let proxy = Proxy::start(anvil.port).await;
+    let proxy = Proxy::start(anvil.port()).await;
     let manager = manager(&proxy.url(), &key);
     within(manager.send(request(0))).await.unwrap();
     // The account has no history any more and no money for what is remembered.
@@ -187,7 +187,7 @@ async fn an_l1_that_begins_anew_gets_new_nonces() {
 
 #[tokio::test]
 async fn a_new_process_waits_for_what_the_old_one_left_behind() {
-    let Some(anvil) = Anvil::start(&["--no-mining"]).await else { return };
+    let anvil = Anvil::start(&["--no-mining"]);
     let key = funded_key(&anvil).await;
     let old = manager(&anvil.url(), &key);
     let abandoned = old.submit(request(1));
@@ -206,7 +206,7 @@ async fn a_new_process_waits_for_what_the_old_one_left_behind() {
 
 #[tokio::test]
 async fn failures_are_told_apart() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     // revert(0, 0)
@@ -225,7 +225,7 @@ async fn failures_are_told_apart() {
 
 #[tokio::test]
 async fn a_foreign_transaction_with_our_nonce_is_reported() {
-    let Some(anvil) = Anvil::start(&["--no-mining"]).await else { return };
+    let anvil = Anvil::start(&["--no-mining"]);
     let key = funded_key(&anvil).await;
     let manager = manager(&anvil.url(), &key);
     let outcome = manager.submit(request(1));
@@ -241,7 +241,7 @@ async fn a_foreign_transaction_with_our_nonce_is_reported() {
 
 #[tokio::test]
 async fn an_account_without_money_waits_for_it() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     let key = PrivateKeySigner::random();
     let manager = manager(&anvil.url(), &key);
     let outcome = manager.submit(TxRequest { gas_limit: Some(30_000), ..request(1) });
@@ -254,7 +254,7 @@ async fn an_account_without_money_waits_for_it() {
 
 #[tokio::test]
 async fn confirmations_are_waited_for() {
-    let Some(anvil) = Anvil::start(&[]).await else { return };
+    let anvil = Anvil::start(&[]);
     let key = funded_key(&anvil).await;
     let deep = TxManagerConfig { confirmations: 3, ..config() };
     let manager = TxManager::spawn(&anvil.url(), key, deep).unwrap();

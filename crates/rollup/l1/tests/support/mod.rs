@@ -1,14 +1,7 @@
 //! A real anvil, and a proxy in front of it that can be made to fail.
 #![allow(dead_code, unreachable_pub, reason = "each test file uses a part of this")]
 
-use std::{
-    net::TcpListener as StdListener,
-    os::unix::process::CommandExt as _,
-    path::PathBuf,
-    process::{Child, Command, Stdio},
-    sync::Arc,
-    time::Duration,
-};
+use std::{sync::Arc, time::Duration};
 
 use alloy::{
     network::Ethereum,
@@ -16,7 +9,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use alloy_primitives::{Address, B256, U256};
-use openledger_primitives::{BlockNumHash, ChainOpConfig, RollupConfig, RollupGenesis, SystemConfig};
+use openledger_primitives::{BlockNumHash, RollupConfig, RollupGenesis, SystemConfig};
 use parking_lot::Mutex;
 use serde_json::{Value, json};
 use tokio::{
@@ -24,61 +17,31 @@ use tokio::{
     net::{TcpListener, TcpStream},
 };
 
+/// anvil's default.
 pub const CHAIN_ID: u64 = 31337;
 pub const INBOX: Address = Address::repeat_byte(0xff);
 pub const PORTAL: Address = Address::repeat_byte(0xa1);
 pub const SYSTEM_CONFIG: Address = Address::repeat_byte(0xa2);
 
-fn find_anvil() -> Option<PathBuf> {
-    let on_path = std::env::var_os("PATH").map(|path| std::env::split_paths(&path).collect::<Vec<_>>());
-    let explicit = std::env::var_os("OPENLEDGER_ANVIL").map(PathBuf::from);
-    let candidates = explicit.into_iter().chain(on_path.into_iter().flatten().map(|dir| dir.join("anvil")));
-    // Where the project's setup puts it.
-    let set_up = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/../../../contracts/node_modules/.bin/anvil"));
-    candidates.chain([set_up]).find(|path| path.is_file())
-}
-
-fn free_port() -> u16 {
-    StdListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
-}
-
 /// An anvil of our own, ended with the value.
 pub struct Anvil {
-    process: Child,
-    pub port: u16,
+    process: openledger_testing::Anvil,
     pub provider: RootProvider<Ethereum>,
 }
 
 impl Anvil {
-    /// Starts one, or says loudly that the test is skipped because there is none.
-    pub async fn start(arguments: &[&str]) -> Option<Self> {
-        let Some(program) = find_anvil() else {
-            eprintln!("SKIPPED: anvil was not found. Set OPENLEDGER_ANVIL or run the project's setup.");
-            return None;
-        };
-        let port = free_port();
-        let process = Command::new(program)
-            .args(["--port", &port.to_string(), "--silent", "--chain-id", &CHAIN_ID.to_string()])
-            .args(arguments)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            // A group of its own: npm's anvil is a script that starts the real one, and both have to end.
-            .process_group(0)
-            .spawn()
-            .expect("anvil starts");
-        let provider = ProviderBuilder::default().connect_http(format!("http://127.0.0.1:{port}").parse().unwrap());
-        let anvil = Self { process, port, provider };
-        for _ in 0..200 {
-            if anvil.provider.get_chain_id().await.is_ok() {
-                return Some(anvil);
-            }
-            tokio::time::sleep(Duration::from_millis(50)).await;
-        }
-        panic!("anvil does not answer");
+    pub fn start(arguments: &[&str]) -> Self {
+        let process = openledger_testing::Anvil::start(arguments);
+        let provider = ProviderBuilder::default().connect_http(process.url().parse().unwrap());
+        Self { process, provider }
     }
 
     pub fn url(&self) -> String {
-        format!("http://127.0.0.1:{}", self.port)
+        self.process.url()
+    }
+
+    pub fn port(&self) -> u16 {
+        self.process.port()
     }
 
     pub async fn rpc(&self, method: &'static str, params: Value) -> Value {
@@ -115,14 +78,6 @@ impl Anvil {
 
     pub async fn nonce(&self, account: Address) -> u64 {
         self.provider.get_transaction_count(account).await.unwrap()
-    }
-}
-
-impl Drop for Anvil {
-    fn drop(&mut self) {
-        let group = format!("-{}", self.process.id());
-        let _ = Command::new("kill").args(["-KILL", "--", &group]).status();
-        let _ = self.process.wait();
     }
 }
 
@@ -221,32 +176,16 @@ async fn read_message(stream: &mut TcpStream) -> Option<Vec<u8>> {
 }
 
 pub fn rollup() -> RollupConfig {
+    let genesis = RollupGenesis {
+        l1: BlockNumHash::default(),
+        l2: BlockNumHash::default(),
+        l2_time: 0,
+        system_config: SystemConfig::default(),
+    };
     RollupConfig {
-        genesis: RollupGenesis {
-            l1: BlockNumHash::default(),
-            l2: BlockNumHash::default(),
-            l2_time: 0,
-            system_config: SystemConfig::default(),
-        },
-        block_time: 1,
-        max_sequencer_drift: 600,
-        seq_window_size: 3600,
-        channel_timeout: 300,
-        l1_chain_id: CHAIN_ID,
-        l2_chain_id: 20300,
-        regolith_time: Some(0),
-        canyon_time: Some(0),
-        delta_time: Some(0),
-        ecotone_time: Some(0),
-        fjord_time: Some(0),
-        granite_time: Some(0),
-        holocene_time: Some(0),
-        isthmus_time: Some(0),
-        jovian_time: Some(0),
         batch_inbox_address: INBOX,
         deposit_contract_address: PORTAL,
         l1_system_config_address: SYSTEM_CONFIG,
-        chain_op_config: ChainOpConfig::default(),
-        output_oracle_address: Address::repeat_byte(0xa3),
+        ..RollupConfig::new(genesis, CHAIN_ID, 20300)
     }
 }
