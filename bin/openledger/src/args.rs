@@ -292,6 +292,11 @@ pub(crate) struct SequencerArgs {
     #[arg(long, env = "OPENLEDGER_MAX_CHANNEL_DURATION", default_value_t = 2, value_name = "L1_BLOCKS",
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_channel_duration: u64,
+    /// Have so many batch transactions, of 120,000 bytes at most, on their way to L1 at the same time. A pool of Geth holds
+    /// 4 of them for an account even when it is full; raise it where L1 takes more and `batcher_backlog_bytes` grows
+    #[arg(long, env = "OPENLEDGER_MAX_PENDING_TX", default_value_t = 4, value_name = "N",
+          value_parser = clap::value_parser!(u16).range(1..))]
+    pub(crate) max_pending_tx: u16,
     /// How many L1 blocks must stand on the L1 block that an L2 block builds on. Raise it on an L1 that reorganises (4 on
     /// Ethereum); 0 lets deposits arrive soonest
     #[arg(long, env = "OPENLEDGER_L1_CONFIRMATIONS", default_value_t = 0, value_name = "L1_BLOCKS")]

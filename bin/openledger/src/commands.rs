@@ -63,6 +63,7 @@ async fn sequencer(args: &SequencerArgs) -> Result<()> {
         batcher_key,
         proposer_key,
         max_channel_duration: args.max_channel_duration,
+        max_pending_tx: args.max_pending_tx.into(),
         l1_confirmations: args.l1_confirmations,
         stopped: args.stopped,
         corrupt_state_at: args.unsafe_corrupt_state_at,

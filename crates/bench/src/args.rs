@@ -64,7 +64,7 @@ pub struct LoadArgs {
     pub scenarios: Vec<Scenario>,
     /// Transfers to sign for each scenario; contract creations are a twentieth of it, light transfers and
     /// settlements a hundredth
-    #[arg(long, default_value_t = 240_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 160_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub transactions: u32,
     /// Send for so long at most
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]

@@ -5,7 +5,7 @@ use std::{fs, path::Path, time::Duration};
 use crate::{
     BenchError,
     floor::Floor,
-    measure::{Measurement, RECEIPTS_FOR},
+    measure::Measurement,
     settle::{CONTRIBUTORS, RECEIPTS},
     stage::Node,
 };
@@ -63,10 +63,6 @@ impl Measurement {
         self.usage.disk.map(|bytes| (bytes / self.transactions as i64).to_string())
     }
 
-    fn partial(&self) -> String {
-        format!("{}, {}, {}: {} of {}", self.scenario.name(), self.state, self.node, self.receipts, self.transactions)
-    }
-
     fn row(&self) -> String {
         let dash = |value: Option<String>| value.unwrap_or_else(|| "–".to_owned());
         format!(
@@ -107,15 +103,6 @@ pub(crate) fn table(measurements: &[Measurement]) -> String {
     text.push_str(&format!(
         "\nOne `SETTLE` transaction settles {RECEIPTS} inferences with {CONTRIBUTORS} paid contributors each.\n"
     ));
-    let partial = measurements.iter().filter(|one| one.receipts < one.transactions);
-    let partial: Vec<_> = partial.map(Measurement::partial).collect();
-    if !partial.is_empty() {
-        text.push_str(&format!(
-            "\nReceipts that could be read in {} s: {}.\n",
-            RECEIPTS_FOR.as_secs(),
-            partial.join("; ")
-        ));
-    }
     text
 }
 

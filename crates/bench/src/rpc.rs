@@ -37,7 +37,6 @@ pub(crate) struct Block {
 pub(crate) struct Receipt {
     pub(crate) transaction_hash: B256,
     pub(crate) status: U64,
-    pub(crate) gas_used: U64,
 }
 
 /// An answer to one call of a batch, of which only the refusal matters.
@@ -110,9 +109,15 @@ impl Rpc {
         self.ask("eth_getBlockByNumber", json!([U64::from(number), false])).await
     }
 
-    /// The receipts of a block.
-    pub(crate) async fn receipts(&self, number: u64) -> Result<Vec<Receipt>, BenchError> {
-        self.call("eth_getBlockReceipts", json!([U64::from(number)])).await
+    /// The receipts of these transactions that there are, in any order.
+    pub(crate) async fn receipts(&self, hashes: &[B256]) -> Result<Vec<Receipt>, BenchError> {
+        const METHOD: &str = "eth_getTransactionReceipt";
+        let call = |(id, hash)| json!({ "jsonrpc": "2.0", "id": id, "method": METHOD, "params": [hash] });
+        let body = Value::Array(hashes.iter().enumerate().map(call).collect()).to_string();
+        let answer = self.post(METHOD, body.into()).await?;
+        let answers: Vec<Single<Receipt>> =
+            serde_json::from_slice(&answer).map_err(|error| self.error(METHOD, error))?;
+        Ok(answers.into_iter().filter_map(|answer| answer.result).collect())
     }
 
     /// The nonce of an account's next transaction.

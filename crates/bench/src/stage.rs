@@ -31,6 +31,8 @@ const L1_CHAIN_ID: u64 = 900;
 const L1_FLAGS: &str = "--block-time 2 --slots-in-an-epoch 1";
 /// Gas limit of an L1 block: all that the L2 can make in that time fits, at 40 gas for a byte of calldata (EIP-7623).
 const L1_GAS_LIMIT: u64 = 300_000_000;
+/// Batch transactions on their way to L1: as many as such a block holds.
+const MAX_PENDING_TX: u32 = 60;
 /// Coin of the account that pays for everything; the base fee rises a lot while blocks are full.
 const FUNDS: u64 = 100_000_000;
 
@@ -127,7 +129,8 @@ impl Stage {
         }
 
         let datadir = work.join("sequencer");
-        let mut sequencer = words(&format!("sequencer --l1-rpc {l1_url} --http-port {port}"));
+        let mut sequencer =
+            words(&format!("sequencer --l1-rpc {l1_url} --http-port {port} --max-pending-tx {MAX_PENDING_TX}"));
         sequencer.extend(["--datadir".to_owned(), datadir.display().to_string()]);
         sequencer.extend(["--genesis".to_owned(), chain.join(GENESIS).display().to_string()]);
         sequencer.extend(["--rollup-config".to_owned(), chain.join(ROLLUP).display().to_string()]);
@@ -140,7 +143,7 @@ impl Stage {
         let probe = Probe { pid: node.pid(), datadir: Some(datadir) };
         let flags = format!(
             "`openledger deploy --gas-limit {GAS_LIMIT} --block-time {BLOCK_TIME} --da-footprint-gas-scalar {FOOTPRINT}`, \
-             `openledger sequencer`, posting batches to an anvil with `{L1_FLAGS} --gas-limit {L1_GAS_LIMIT}`"
+             `openledger sequencer --max-pending-tx {MAX_PENDING_TX}`, posting batches to an anvil with `{L1_FLAGS} --gas-limit {L1_GAS_LIMIT}`"
         );
         Ok(Self { target: target(Node::Openledger, accounts, rpc, probe), flags, processes: vec![l1, node] })
     }

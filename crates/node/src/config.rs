@@ -74,6 +74,8 @@ pub struct SequencerConfig {
     pub proposer_key: Option<PrivateKeySigner>,
     /// L1 blocks after which an open channel is posted although it is not full.
     pub max_channel_duration: u64,
+    /// Batch transactions that may be on their way to L1 at the same time.
+    pub max_pending_tx: usize,
     /// L1 blocks that must stand on an L1 origin before an L2 block builds on it.
     pub l1_confirmations: u64,
     /// Make no blocks until `admin_startSequencer`.

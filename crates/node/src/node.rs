@@ -116,19 +116,22 @@ impl Node {
             }
             Role::Sequencer(sequencer) => {
                 check_batcher_key(&chain, &sequencer.batcher_key)?;
-                let manager = |key| {
-                    let config = TxManagerConfig::new(rollup.l1_chain_id, L1_BLOCK_TIME);
-                    TxManager::spawn(&config_url, key, config)
+                let sending = TxManagerConfig::new(rollup.l1_chain_id, L1_BLOCK_TIME);
+                let batches = TxManagerConfig { max_in_flight: sequencer.max_pending_tx, ..sending };
+                let manager = |key, config| TxManager::spawn(&config_url, key, config);
+                let inbox =
+                    Inbox { manager: manager(sequencer.batcher_key, batches)?, address: rollup.batch_inbox_address };
+                let limits = BatcherConfig {
+                    max_channel_duration: sequencer.max_channel_duration,
+                    max_in_flight: sequencer.max_pending_tx,
+                    ..Default::default()
                 };
-                let inbox = Inbox { manager: manager(sequencer.batcher_key)?, address: rollup.batch_inbox_address };
-                let limits =
-                    BatcherConfig { max_channel_duration: sequencer.max_channel_duration, ..Default::default() };
                 let batcher =
                     BatcherDriver::new(chain.clone(), status.clone(), Arc::new(inbox), limits, control.batcher)?;
                 let stop = node.stop.clone();
                 node.spawn("batcher", async move { batcher.run(L1_INTERVAL, &stop).await });
                 if let Some(key) = sequencer.proposer_key {
-                    let proposer = Proposer::new(chain.clone(), oracle(Some(manager(key)?)), status.clone());
+                    let proposer = Proposer::new(chain.clone(), oracle(Some(manager(key, sending)?)), status.clone());
                     let stop = node.stop.clone();
                     node.spawn("proposer", async move { proposer.run(L1_INTERVAL * 4, &stop).await });
                 }

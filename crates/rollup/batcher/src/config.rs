@@ -10,7 +10,8 @@ pub struct BatcherConfig {
     /// A channel is also closed when fewer than this many L1 blocks remain until the sequencing window of its oldest block is over; at
     /// most a quarter of the window counts.
     pub window_margin: u64,
-    /// Transactions that may be on their way at the same time.
+    /// Transactions that may be on their way at the same time. Geth's pool holds 16 times 32 KiB for an account even when it is full,
+    /// which is 4 of the largest.
     pub max_in_flight: usize,
     /// Brotli quality, 0 (fast) to 11 (small).
     pub compression_quality: u8,
