@@ -52,7 +52,7 @@ e2e: contracts ## Run only the end-to-end tests, through real processes
 .PHONY: soak
 soak: contracts ## Kill a sequencer under load KILLS times (200), which `make test` does 20 times
 	@$(ENV); cargo build --workspace --bins --tests
-	@$(ENV); OPENLEDGER_CRASH_KILLS=$(KILLS) cargo test --package openledger-e2e --test crash
+	@$(ENV); OPENLEDGER_CRASH_KILLS=$(KILLS) cargo test --workspace --test crash
 
 .PHONY: wallets
 wallets: build ## Run only the tests with MetaMask, a browser, viem, ethers, cast and forge
