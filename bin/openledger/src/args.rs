@@ -293,7 +293,8 @@ pub(crate) struct SequencerArgs {
           value_parser = clap::value_parser!(u64).range(1..))]
     pub(crate) max_channel_duration: u64,
     /// Have so many batch transactions, of 120,000 bytes at most, on their way to L1 at the same time. A pool of Geth holds
-    /// 4 of them for an account even when it is full; raise it where L1 takes more and `batcher_backlog_bytes` grows
+    /// 4 of them for an account even when it is full; raise it where L1 takes more and the metric
+    /// openledger_batcher_backlog_bytes grows
     #[arg(long, env = "OPENLEDGER_MAX_PENDING_TX", default_value_t = 4, value_name = "N",
           value_parser = clap::value_parser!(u16).range(1..))]
     pub(crate) max_pending_tx: u16,
