@@ -155,12 +155,11 @@ impl Target {
             return Err(self.slow("preparation", all - load.included.len(), pace));
         }
         match load::verify(&self.rpc, &load, usize::MAX).await {
-            Ok(_) => Ok(()),
             Err(BenchError::Wrong { url, hash, what }) => {
                 let hint = "the funder needs coin, and for settlements it must own InferenceLedger";
                 Err(BenchError::Wrong { url, hash, what: format!("of the preparation {what}: {hint}") })
             }
-            Err(error) => Err(error),
+            verified => verified,
         }
     }
 

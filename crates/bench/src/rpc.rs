@@ -58,6 +58,12 @@ struct Single<T> {
     error: Option<Refusal>,
 }
 
+impl<T> Single<T> {
+    fn or_refusal(self) -> Result<Option<T>, String> {
+        self.error.map_or(Ok(self.result), |refusal| Err(refusal.message))
+    }
+}
+
 impl Rpc {
     /// A client of the node at `url`. Nothing is asked yet.
     pub(crate) fn new(url: &str) -> Result<Self, BenchError> {
@@ -88,10 +94,7 @@ impl Rpc {
         let body = json!({ "jsonrpc": "2.0", "id": 0, "method": method, "params": params }).to_string();
         let answer = self.post(method, body.into()).await?;
         let answer: Single<T> = serde_json::from_slice(&answer).map_err(|error| self.error(method, error))?;
-        match answer.error {
-            Some(refusal) => Err(self.error(method, refusal.message)),
-            None => Ok(answer.result),
-        }
+        answer.or_refusal().map_err(|refusal| self.error(method, refusal))
     }
 
     /// Calls a method that always has a result.
@@ -117,7 +120,8 @@ impl Rpc {
         let answer = self.post(METHOD, body.into()).await?;
         let answers: Vec<Single<Receipt>> =
             serde_json::from_slice(&answer).map_err(|error| self.error(METHOD, error))?;
-        Ok(answers.into_iter().filter_map(|answer| answer.result).collect())
+        let receipts = answers.into_iter().filter_map(|answer| answer.or_refusal().transpose());
+        receipts.collect::<Result<_, _>>().map_err(|refusal| self.error(METHOD, refusal))
     }
 
     /// The nonce of an account's next transaction.
