@@ -1,8 +1,9 @@
 //! Each target on its seeds, on damaged seeds and on random bytes.
 
 use openledger_fuzz::{batches, config, l1, transactions, tries};
+use openledger_testing::workspace;
 use proptest::{collection::vec, prelude::*, sample::Index};
-use std::{fs, path::Path, sync::LazyLock};
+use std::{fs, sync::LazyLock};
 
 /// What must hold for any bytes.
 type Target = fn(&[u8]);
@@ -20,7 +21,7 @@ const TARGETS: [(&str, Target); 5] = [
 /// The seeds of each target.
 static SEEDS: LazyLock<[Vec<Vec<u8>>; 5]> = LazyLock::new(|| {
     TARGETS.map(|(name, _)| {
-        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("seeds").join(name);
+        let folder = workspace().join("fuzz/seeds").join(name);
         let files = fs::read_dir(folder).unwrap().map(|file| file.unwrap().path());
         let mut files: Vec<_> = files.collect();
         files.sort();

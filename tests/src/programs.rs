@@ -1,5 +1,5 @@
-use openledger_testing::anvil_program;
-use std::{env, path::Path, process::Command};
+use openledger_testing::{anvil_program, workspace};
+use std::{env, process::Command};
 
 /// The program under test, which cargo puts beside the tests' folder.
 pub fn openledger() -> Command {
@@ -9,9 +9,4 @@ pub fn openledger() -> Command {
     let mut command = Command::new(program);
     command.current_dir(workspace()).env("OPENLEDGER_ANVIL", anvil_program());
     command
-}
-
-/// The workspace's folder.
-pub(crate) fn workspace() -> &'static Path {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace's folder")
 }

@@ -1,9 +1,6 @@
-use crate::{
-    Failure, Process, Rpc,
-    programs::{openledger, workspace},
-};
+use crate::{Failure, Process, Rpc, programs::openledger};
 use openledger_devnet::{Account, Chain, roles};
-use openledger_testing::{anvil_program, free_port};
+use openledger_testing::{anvil_program, free_port, workspace};
 use serde_json::json;
 use std::{
     ffi::OsStr,

@@ -15,8 +15,9 @@ contract SystemConfig is ISystemConfig, Ownable2Step {
     /// @inheritdoc ISystemConfig
     uint256 public constant VERSION = 0;
 
-    /// @notice The largest gas limit an L2 block can be given: far above what a node executes in a block time.
-    uint64 public constant MAX_GAS_LIMIT = 500_000_000;
+    /// @notice The largest gas limit an L2 block can be given: what a machine of two cores makes of transfers in a second,
+    /// with room to spare. A verifier has to follow: docs/decisions/008.
+    uint64 public constant MAX_GAS_LIMIT = 1_000_000_000;
 
     /// @notice The least L2 gas limit: a full L1 block's deposits and the L1 attributes must fit into one L2 block.
     uint64 public constant MIN_GAS_LIMIT = 21_000_000;

@@ -112,7 +112,7 @@ contract SystemConfigTest is Test {
 
     function testFuzz_setGasLimit_isBounded(uint64 gasLimit) public {
         vm.prank(owner);
-        if (gasLimit < 21_000_000 || gasLimit > 500_000_000) {
+        if (gasLimit < 21_000_000 || gasLimit > 1_000_000_000) {
             vm.expectPartialRevert(ISystemConfig.SystemConfig_GasLimitOutOfRange.selector);
             config.setGasLimit(gasLimit);
         } else {

@@ -64,7 +64,7 @@ pub struct LoadArgs {
     pub scenarios: Vec<Scenario>,
     /// Transfers to sign for each scenario; contract creations are a twentieth of it, light transfers and
     /// settlements a hundredth
-    #[arg(long, default_value_t = 160_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
+    #[arg(long, default_value_t = 320_000, value_name = "N", value_parser = clap::value_parser!(u32).range(1..=10_000_000))]
     pub transactions: u32,
     /// Send for so long at most
     #[arg(long, default_value_t = 10, value_name = "SECONDS")]
@@ -89,7 +89,7 @@ pub struct LoadArgs {
     pub batch: u32,
     /// Transactions sent and not yet included, at most. More than two blocks hold keeps the node busy; the time to inclusion
     /// grows with it
-    #[arg(long, default_value_t = 50_000, value_name = "N")]
+    #[arg(long, default_value_t = 80_000, value_name = "N")]
     pub in_flight: u32,
     /// Where forge left the compiled contracts (`make contracts`)
     #[arg(long, env = "OPENLEDGER_ARTIFACTS", default_value = "contracts/out", value_name = "DIR")]

@@ -1,7 +1,6 @@
 //! Sends what is signed, keeps a bounded number in flight, and sees it being included.
 
 use std::{
-    collections::{HashMap, HashSet},
     sync::{
         Arc,
         atomic::{AtomicBool, Ordering::SeqCst},
@@ -9,7 +8,12 @@ use std::{
     time::{Duration, Instant},
 };
 
-use alloy_primitives::{B256, bytes::Bytes, hex};
+use alloy_primitives::{
+    B256,
+    bytes::Bytes,
+    hex,
+    map::{B256Map, B256Set},
+};
 use rayon::prelude::*;
 use tokio::{
     sync::{Mutex, Semaphore},
@@ -54,7 +58,7 @@ pub(crate) struct Load {
     /// Used by the blocks that hold them.
     pub(crate) gas: u64,
     /// Everything that was sent and included.
-    pub(crate) included: HashSet<B256>,
+    pub(crate) included: B256Set,
     /// Transactions that were accepted and did not get into a block in time.
     pub(crate) left: usize,
 }
@@ -67,7 +71,7 @@ pub(crate) struct Batch {
 }
 
 struct Flight {
-    waiting: Mutex<HashMap<B256, Instant>>,
+    waiting: Mutex<B256Map<Instant>>,
     room: Semaphore,
     all_sent: AtomicBool,
 }
@@ -169,7 +173,7 @@ async fn watch(rpc: &Rpc, flight: &Flight, first: u64, started: Instant, pace: P
     let until = started + pace.send_for + pace.wait_for;
     let (mut next, mut seen) = (first, started);
     let mut latencies = Vec::new();
-    let mut included = HashSet::new();
+    let mut included = B256Set::default();
     let mut gas = 0;
     loop {
         // Read before the waiting ones are: who sends puts them there first.

@@ -22,7 +22,7 @@ use crate::{
 };
 
 /// Gas limit of a block, on both sides: as much as `openledger deploy` allows, so that other limits show.
-const GAS_LIMIT: u64 = 500_000_000;
+const GAS_LIMIT: u64 = 1_000_000_000;
 /// Seconds between blocks, on both sides.
 const BLOCK_TIME: u64 = 1;
 /// What a byte on L1 counts for, in gas: with it a transfer counts for the gas that it uses, as on the other side.

@@ -54,7 +54,7 @@ pub struct ChainArgs {
     pub block_time: u64,
     /// Gas limit of an L2 block; a transfer counts for about 40,000, because of the data that it has on L1
     #[arg(long, default_value_t = 500_000_000, value_name = "GAS",
-          value_parser = clap::value_parser!(u64).range(21_000_000..=500_000_000))]
+          value_parser = clap::value_parser!(u64).range(21_000_000..=1_000_000_000))]
     pub gas_limit: u64,
     /// How slowly the base fee moves
     #[arg(long, default_value_t = 250, value_name = "N", value_parser = clap::value_parser!(u32).range(1..))]

@@ -1,7 +1,7 @@
 //! The precompile `SETTLE` beside its reference in Solidity (`contracts/test/SettleReference.sol`): the same answer, the
 //! same error and the same payments for every input, and what each costs.
 
-use std::{collections::BTreeMap, path::Path};
+use std::collections::BTreeMap;
 
 use alloy::{
     primitives::{Address, Bytes, U256, address},
@@ -41,7 +41,7 @@ struct Bench {
 
 impl Bench {
     fn new() -> Self {
-        let artifacts = Artifacts::new(Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/out"));
+        let artifacts = Artifacts::new(openledger_testing::workspace().join("contracts/out"));
         let creation = artifacts.creation_code("SettleReference.sol", "SettleReference", &[]).unwrap();
         let code = Bytecode::new_raw(construct(CHAIN_ID, REFERENCE, creation).unwrap().code);
         let mut db = InMemoryDB::default();

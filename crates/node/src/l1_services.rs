@@ -7,7 +7,7 @@ use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_sol_types::SolCall as _;
 use openledger_derivation::L1Input;
 use openledger_l1::{
-    L1Client, L1Error, TxError, TxManager, TxRequest,
+    GasLimit, L1Client, L1Error, TxError, TxManager, TxRequest,
     contracts::OutputOracle::{OutputOracleInstance, proposeL2OutputCall},
 };
 use openledger_primitives::L1BlockRef;
@@ -51,7 +51,12 @@ pub(crate) struct Inbox {
 impl BatchPoster for Inbox {
     fn post(&self, data: Bytes) -> impl Future<Output = Result<Posted, TxError>> + Send + 'static {
         // In line at once, so that transactions stand on L1 in the order of these calls.
-        let submitted = self.manager.submit(TxRequest { to: self.address, data, ..Default::default() });
+        let submitted = self.manager.submit(TxRequest {
+            to: self.address,
+            data,
+            gas_limit: GasLimit::Calldata,
+            ..Default::default()
+        });
         async move {
             let confirmed = submitted.await?;
             Ok(Posted { l1_block: confirmed.block.number, gas_used: confirmed.gas_used, cost: confirmed.cost })

@@ -1,9 +1,11 @@
 use std::{
     env,
     io::{BufRead as _, BufReader},
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Child, Command, Stdio},
 };
+
+use crate::workspace;
 
 /// What anvil prints before the address that it listens on, once it does.
 const LISTENING: &str = "Listening on ";
@@ -58,6 +60,6 @@ impl Drop for Anvil {
 /// Where anvil is: `OPENLEDGER_ANVIL`, or what `make setup` brought.
 pub fn anvil_program() -> PathBuf {
     // npm links the program itself there: a script around it would be killed in its place.
-    let set_up = || Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts/node_modules/.bin/anvil");
+    let set_up = || workspace().join("contracts/node_modules/.bin/anvil");
     env::var_os("OPENLEDGER_ANVIL").map_or_else(set_up, PathBuf::from)
 }

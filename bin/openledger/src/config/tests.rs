@@ -152,7 +152,7 @@ fn keys_in_urls_are_not_shown() {
 /// The files in `configs/` name every option of their command, commented out where they only teach.
 #[test]
 fn the_example_files_are_complete() {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let folder = openledger_testing::workspace().join("configs");
     for name in ["sequencer", "verifier", "node"] {
         let text = std::fs::read_to_string(folder.join(name).with_extension("toml")).unwrap();
         parsed(&text, &[name]).unwrap();

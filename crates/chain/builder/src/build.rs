@@ -68,6 +68,10 @@ impl Taken {
         limits: &BuildLimits,
         mut should_stop: impl FnMut() -> bool,
     ) -> Result<Stop, ExecutionError> {
+        let most = usize::try_from(self.gas_left(executor, limits) / LEAST_GAS).unwrap_or(usize::MAX);
+        let most = most.min(limits.transactions).min(best.size_hint().1.unwrap_or(most));
+        executor.reserve(most);
+        self.included.reserve(most);
         loop {
             if self.gas_left(executor, limits) < LEAST_GAS || self.included.len() >= limits.transactions {
                 return Ok(Stop::Full);

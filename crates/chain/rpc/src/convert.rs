@@ -7,10 +7,7 @@ use alloy_consensus::{
 use alloy_eips::{BlockNumHash, Encodable2718};
 use alloy_primitives::{Address, B256, Bloom, TxKind, U256};
 use alloy_rpc_types_eth::{Block, BlockTransactions, Header as RpcHeader, Log, TransactionReceipt};
-use op_alloy_consensus::{
-    OpReceipt,
-    transaction::{OpDepositInfo, OpTransactionInfo},
-};
+use op_alloy_consensus::transaction::{OpDepositInfo, OpTransactionInfo};
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction as RpcTransaction};
 use openledger_batch::L1Info;
 use openledger_primitives::{Header, Receipt, Transaction};
@@ -59,8 +56,8 @@ pub(crate) fn transaction(info: &BlockInfo, index: usize) -> RpcTransaction {
     };
     let deposit = match &info.receipts[index] {
         Receipt::Deposit(receipt) => OpDepositInfo {
-            deposit_nonce: receipt.receipt.deposit_nonce,
-            deposit_receipt_version: receipt.receipt.deposit_receipt_version,
+            deposit_nonce: receipt.deposit_nonce,
+            deposit_receipt_version: receipt.deposit_receipt_version,
         },
         _ => OpDepositInfo::default(),
     };
@@ -104,7 +101,7 @@ fn receipt_with(info: &BlockInfo, index: usize, first_log: u64, l1_info: Option<
 
     let bloom: Bloom = receipt.bloom();
     let mut log_index = first_log;
-    let inner = OpReceipt::from(receipt).map_logs(|log| {
+    let inner = receipt.map_logs(|log| {
         let log = Log {
             inner: log,
             block_hash: Some(info.hash),
@@ -123,7 +120,7 @@ fn receipt_with(info: &BlockInfo, index: usize, first_log: u64, l1_info: Option<
     let contract_address = match tx.kind() {
         TxKind::Create => {
             let nonce = match &info.receipts[index] {
-                Receipt::Deposit(deposit) => deposit.receipt.deposit_nonce.unwrap_or_default(),
+                Receipt::Deposit(deposit) => deposit.deposit_nonce.unwrap_or_default(),
                 _ => tx.nonce(),
             };
             Some(sender.create(nonce))

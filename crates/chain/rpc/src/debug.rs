@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use alloy_consensus::TxReceipt as _;
 use alloy_eips::{BlockId, BlockNumberOrTag, Encodable2718 as _};
 use alloy_primitives::{B256, Bytes};
 use alloy_rpc_types_eth::TransactionRequest;
@@ -153,7 +154,7 @@ impl DebugServer for Context {
     }
 
     fn raw_receipts(&self, block: BlockId) -> Result<Vec<Bytes>, RpcError> {
-        Ok(self.whole(block)?.receipts.iter().map(|receipt| receipt.encoded_2718().into()).collect())
+        Ok(self.whole(block)?.receipts.iter().map(|receipt| receipt.with_bloom_ref().encoded_2718().into()).collect())
     }
 
     fn bad_blocks(&self) -> Result<Vec<RpcBlock>, RpcError> {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::{Transaction as _, constants::KECCAK_EMPTY};
+use alloy_consensus::{Transaction as _, TxReceipt as _, constants::KECCAK_EMPTY};
 use alloy_eips::{BlockId, BlockNumberOrTag};
 use alloy_primitives::{Address, B256, Bytes, U256};
 use alloy_rpc_types_eth::{BlockTransactions, Header as RpcHeader, TransactionReceipt};
@@ -263,7 +263,7 @@ fn call_tracer() -> GethDebugTracingOptions {
 /// The nonce that a transaction of a block used. Deposits carry none; their receipts do.
 fn nonce_of(info: &BlockInfo, index: usize) -> u64 {
     match &info.receipts[index] {
-        Receipt::Deposit(deposit) => deposit.receipt.deposit_nonce.unwrap_or_default(),
+        Receipt::Deposit(deposit) => deposit.deposit_nonce.unwrap_or_default(),
         _ => info.block.body.transactions[index].nonce(),
     }
 }

@@ -6,7 +6,7 @@
 
 use std::sync::Arc;
 
-use alloy_consensus::Transaction as _;
+use alloy_consensus::{Transaction as _, TxReceipt as _};
 use alloy_primitives::Address;
 use alloy_rpc_types_trace::otterscan::{OtsTransactionReceipt, TransactionsWithReceipts};
 use jsonrpsee::proc_macros::rpc;

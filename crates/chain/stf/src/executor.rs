@@ -76,6 +76,13 @@ impl<R: StateReader> BlockExecutor<R> {
         Ok(executor)
     }
 
+    /// Makes room for so many transactions at once: a block of tens of thousands would be moved again and again as it grows.
+    pub fn reserve(&mut self, transactions: usize) {
+        self.transactions.reserve(transactions);
+        self.senders.reserve(transactions);
+        self.receipts.reserve(transactions);
+    }
+
     /// Executes a transaction and puts it in the block, or says why it cannot be there.
     pub fn execute(&mut self, transaction: Recovered<Transaction>) -> Result<Outcome, ExecutionError> {
         let (transaction, sender) = transaction.into_parts();
@@ -162,14 +169,14 @@ pub fn receipt(
     let status = Eip658Value::Eip658(result.is_success());
     let inner = CoreReceipt { status, cumulative_gas_used, logs: result.into_logs() };
     match transaction.tx_type() {
-        OpTxType::Legacy => Receipt::Legacy(inner.with_bloom()),
-        OpTxType::Eip2930 => Receipt::Eip2930(inner.with_bloom()),
-        OpTxType::Eip1559 => Receipt::Eip1559(inner.with_bloom()),
-        OpTxType::Eip7702 => Receipt::Eip7702(inner.with_bloom()),
-        OpTxType::PostExec => Receipt::PostExec(inner.with_bloom()),
+        OpTxType::Legacy => Receipt::Legacy(inner),
+        OpTxType::Eip2930 => Receipt::Eip2930(inner),
+        OpTxType::Eip1559 => Receipt::Eip1559(inner),
+        OpTxType::Eip7702 => Receipt::Eip7702(inner),
+        OpTxType::PostExec => Receipt::PostExec(inner),
         OpTxType::Deposit => {
             let deposit = OpDepositReceipt { inner, deposit_nonce: Some(nonce), deposit_receipt_version: Some(1) };
-            Receipt::Deposit(deposit.with_bloom())
+            Receipt::Deposit(deposit)
         }
     }
 }

@@ -36,12 +36,13 @@ impl ExecutedBlock {
         receipts: Vec<Receipt>,
         changes: StateChanges,
     ) -> Self {
+        let (receipts_root, logs_bloom) = receipts_root(&receipts);
         let header = Header {
             state_root: roots.state_root,
             withdrawals_root: Some(roots.message_passer_root),
             transactions_root: calculate_transaction_root(&transactions),
-            receipts_root: calculate_receipt_root(&receipts),
-            logs_bloom: receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom()),
+            receipts_root,
+            logs_bloom,
             ..header
         };
         let hash = header.hash_slow();
@@ -59,6 +60,13 @@ impl ExecutedBlock {
         let header = &self.block.header;
         output_root(header.state_root, header.withdrawals_root.unwrap_or_default(), self.hash)
     }
+}
+
+/// What a header says of the receipts: their root, and the bloom of all their logs.
+pub fn receipts_root(receipts: &[Receipt]) -> (B256, Bloom) {
+    let with_bloom: Vec<_> = receipts.iter().map(TxReceipt::with_bloom_ref).collect();
+    let bloom = with_bloom.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.logs_bloom);
+    (calculate_receipt_root(&with_bloom), bloom)
 }
 
 /// The attributes that a block was made of: with the same parent and state, they make it again. The header's other fields follow

@@ -18,6 +18,6 @@ pub use error::{AttributesError, ExecutionError, TransactionError};
 pub use execute::{decode_transaction, execute_block};
 pub use executor::{BlockExecutor, Outcome, begin_block, receipt};
 pub use fees::{min_base_fee, next_base_fee};
-pub use header::{ExecutedBlock, attributes_of};
+pub use header::{ExecutedBlock, attributes_of, receipts_root};
 pub use reader::{StateCommitter, StateError, StateReader};
 pub use state::BlockState;

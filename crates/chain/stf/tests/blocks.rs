@@ -64,7 +64,7 @@ fn a_deposit_mints_and_its_receipt_has_the_nonce() {
     assert_eq!(chain.store.balance(BOB), U256::from(10));
     assert_eq!(chain.store.get(DEPOSITOR).unwrap().nonce, 2);
     let Receipt::Deposit(receipt) = &block.receipts[0] else { panic!("a deposit's receipt") };
-    assert_eq!((receipt.receipt.deposit_nonce, receipt.receipt.deposit_receipt_version), (Some(1), Some(1)));
+    assert_eq!((receipt.deposit_nonce, receipt.deposit_receipt_version), (Some(1), Some(1)));
     // Deposits pay no fees.
     assert_eq!(chain.store.get(addresses::BASE_FEE_VAULT), None);
 }

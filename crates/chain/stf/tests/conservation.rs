@@ -4,7 +4,7 @@
 mod common;
 mod l1;
 
-use alloy_consensus::{TxEip1559, transaction::Recovered};
+use alloy_consensus::{TxEip1559, TxReceipt as _, transaction::Recovered};
 use alloy_genesis::GenesisAccount;
 use alloy_primitives::{Address, Bytes, TxKind, U256, address, bytes};
 use common::*;

@@ -12,12 +12,7 @@ use common::Chain;
 use openledger_primitives::{BlockAttributes, ChainSpec, Header};
 use openledger_stf::{BlockExecutor, ExecutionError, TransactionError, decode_transaction};
 use serde_json::Value;
-use std::{
-    collections::BTreeMap,
-    fs,
-    path::{Path, PathBuf},
-    process::Command,
-};
+use std::{collections::BTreeMap, fs, path::Path, process::Command};
 
 /// What the tests refuse only when the transaction is executed: to decode them is right.
 const REFUSED_LATER: [&str; 6] = [
@@ -43,10 +38,7 @@ const REFUSED_HERE: [&str; 5] = [
 
 /// All files, one after the other.
 fn read() -> Option<Vec<u8>> {
-    let folder = std::env::var_os("OPENLEDGER_ETHEREUM_TESTS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data/ethereum-tests"),
-        PathBuf::from,
-    );
+    let folder = openledger_testing::ethereum_tests();
     let unpacked = folder.join("TransactionTests");
     if unpacked.is_dir() {
         let mut text = Vec::new();

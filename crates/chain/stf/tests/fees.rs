@@ -149,7 +149,7 @@ fn deposits_pay_nothing_whatever_l1_says() {
     assert_eq!(chain.store.balance(DEPOSITOR), U256::from(11));
     // The nonce of the receipt tells where the contract lies.
     let Receipt::Deposit(receipt) = &block.receipts[2] else { panic!("a deposit's receipt") };
-    assert_eq!((receipt.receipt.deposit_nonce, receipt.receipt.deposit_receipt_version), (Some(1), Some(1)));
+    assert_eq!((receipt.deposit_nonce, receipt.deposit_receipt_version), (Some(1), Some(1)));
     let contract = DEPOSITOR.create(1);
     assert_eq!(
         (chain.store.balance(contract), chain.store.get(contract).unwrap().code_hash),
@@ -172,7 +172,7 @@ fn a_failed_creation_by_deposit_counts_the_nonce_once() {
         .iter()
         .map(|receipt| {
             let Receipt::Deposit(receipt) = receipt else { panic!("a deposit's receipt") };
-            receipt.receipt.deposit_nonce
+            receipt.deposit_nonce
         })
         .collect();
     assert_eq!(nonces, [Some(0), Some(1)]);

@@ -1,4 +1,4 @@
-use alloy_consensus::{Header, Sealed};
+use alloy_consensus::{Header, Sealed, TxReceipt as _};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256};
 use openledger_primitives::{Block, Receipt, Transaction};
@@ -107,7 +107,7 @@ impl Database {
     /// The receipts of the block at a height.
     pub fn receipts(&self, number: u64) -> Result<Option<Vec<Receipt>>, StorageError> {
         let receipts = self.inner.store.get(Table::Receipts, number.to_be_bytes())?;
-        receipts.map(|value| codec::decode("receipts", &value)).transpose()
+        receipts.map(|value| codec::receipts(&value)).transpose()
     }
 
     /// Where a transaction is: block and index.
@@ -141,7 +141,7 @@ impl Database {
         let Some(mut receipts) = self.receipts(number)? else { return Ok(None) };
         receipts.truncate(index as usize + 1);
         let Some(receipt) = receipts.pop() else { return Ok(None) };
-        let gas_before = receipts.last().map_or(0, Receipt::cumulative_gas_used);
+        let gas_before = receipts.last().map_or(0, |receipt| receipt.cumulative_gas_used());
         Ok(Some(ReceiptEntry {
             gas_used: receipt.cumulative_gas_used().saturating_sub(gas_before),
             first_log_index: receipts.iter().map(|receipt| receipt.logs().len() as u64).sum(),

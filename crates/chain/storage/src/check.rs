@@ -1,9 +1,6 @@
-use alloy_consensus::{
-    TxReceipt as _,
-    proofs::{calculate_receipt_root, calculate_transaction_root},
-    transaction::SignerRecoverable as _,
-};
-use alloy_primitives::{B256, Bloom};
+use alloy_consensus::{proofs::calculate_transaction_root, transaction::SignerRecoverable as _};
+use alloy_primitives::B256;
+use openledger_stf::receipts_root;
 use rayon::iter::{IntoParallelIterator as _, ParallelIterator as _};
 
 use crate::{Database, StorageError, check_state::StateCheck};
@@ -87,8 +84,8 @@ impl Database {
             return Err(wrong(number, format!("its hash {hash} does not lead back to it")));
         }
         same(number, "transactions root", header.transactions_root, calculate_transaction_root(&block.transactions))?;
-        same(number, "receipts root", header.receipts_root, calculate_receipt_root(&receipts))?;
-        let bloom = receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | receipt.bloom());
+        let (receipts_root, bloom) = receipts_root(&receipts);
+        same(number, "receipts root", header.receipts_root, receipts_root)?;
         if bloom != header.logs_bloom {
             return Err(wrong(number, "its bloom filter is not that of its logs"));
         }

@@ -2,6 +2,8 @@ use alloy_consensus::{Header, Sealed};
 use alloy_eips::BlockNumHash;
 use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, U256};
 use alloy_rlp::{Decodable, Encodable};
+use op_alloy_consensus::OpReceiptEnvelope;
+use openledger_primitives::Receipt;
 use openledger_trie::{EMPTY_ROOT_HASH, TrieAccount};
 
 use crate::StorageError;
@@ -22,9 +24,17 @@ pub(crate) fn decode_nth<T: Decodable>(what: &str, list: &[u8], index: usize) ->
 }
 
 pub(crate) fn encode_list<T: Encodable>(items: &[T]) -> Vec<u8> {
-    let mut out = Vec::new();
+    let mut out = Vec::with_capacity(alloy_rlp::list_length::<T, T>(items));
     alloy_rlp::encode_list(items, &mut out);
     out
+}
+
+/// The receipts of a block as [`encode_list`] writes them, without blooms, or with them, as older versions did.
+pub(crate) fn receipts(bytes: &[u8]) -> Result<Vec<Receipt>, StorageError> {
+    alloy_rlp::decode_exact(bytes).or_else(|_| {
+        let with_blooms: Vec<OpReceiptEnvelope> = decode("receipts", bytes)?;
+        Ok(with_blooms.into_iter().map(Receipt::from).collect())
+    })
 }
 
 /// An account as RLP `[nonce, balance, storage root, code hash]`, where nothing stands for the root of no storage and for the hash
@@ -117,6 +127,9 @@ pub(crate) fn decode_senders(bytes: &[u8]) -> Result<Vec<Address>, StorageError>
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloy_consensus::{Receipt as EthReceipt, TxReceipt as _};
+    use alloy_primitives::Log;
+    use op_alloy_consensus::OpDepositReceipt;
     use proptest::{collection::vec, prelude::*};
 
     fn hash(nothing: B256) -> impl Strategy<Value = B256> {
@@ -165,6 +178,26 @@ mod tests {
             prop_assert!(decode_nth::<u64>("a list", &list, numbers.len()).is_err());
             prop_assert!(decode_nth::<u64>("a list", &list[..cut.index(list.len())], nth).is_err());
         }
+    }
+
+    #[test]
+    fn receipts_are_read_with_and_without_blooms() {
+        let log = Log::new_unchecked(Address::repeat_byte(1), vec![B256::repeat_byte(2)], Bytes::from_static(b"data"));
+        let receipt = |logs| EthReceipt { status: true.into(), cumulative_gas_used: 21_000, logs };
+        let inner = receipt(vec![log.clone()]);
+        let written = vec![
+            Receipt::Deposit(OpDepositReceipt { inner, deposit_nonce: Some(3), deposit_receipt_version: Some(1) }),
+            Receipt::Legacy(receipt(vec![])),
+            Receipt::Eip1559(receipt(vec![log.clone(), log])),
+        ];
+        let short = encode_list(&written);
+        assert_eq!(receipts(&short).unwrap(), written);
+        // As older versions wrote them.
+        let with_blooms: Vec<_> = written.iter().map(|receipt| receipt.clone().into_with_bloom()).collect();
+        let long = encode_list(&with_blooms);
+        assert_eq!(receipts(&long).unwrap(), written);
+        assert!(long.len() > short.len() + 3 * 256);
+        assert!(receipts(&short[..short.len() - 1]).is_err() && receipts(&long[..long.len() - 1]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 use std::ops::RangeInclusive;
 
+use alloy_consensus::TxReceipt as _;
 use alloy_primitives::{Address, B256, Bloom, BloomInput, Log};
 
 use crate::{Database, StorageError};

@@ -1,7 +1,7 @@
 //! The trie tests and the RLP tests of ethereum/tests. Users do not have them: the tests skip, loudly, where they are absent.
 //! `OPENLEDGER_ETHEREUM_TESTS` names a folder that holds `TrieTests` and `RLPTests`, or `ethereum-tests.tar.xz`.
 
-use std::{collections::BTreeMap, fs, path::PathBuf, process::Command};
+use std::{collections::BTreeMap, fs, process::Command};
 
 use alloy_primitives::{B256, Bytes, U512, hex, keccak256};
 use alloy_rlp::{Decodable, Encodable, Error, Header};
@@ -10,10 +10,7 @@ use serde_json::Value;
 
 /// The file with this path in ethereum/tests.
 fn read(inner: &str) -> Option<Value> {
-    let folder = std::env::var_os("OPENLEDGER_ETHEREUM_TESTS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data/ethereum-tests"),
-        PathBuf::from,
-    );
+    let folder = openledger_testing::ethereum_tests();
     let text = fs::read(folder.join(inner)).ok().or_else(|| {
         let archive = folder.join("ethereum-tests.tar.xz");
         let output = Command::new("tar").arg("-xOf").arg(archive).arg(inner).output().ok()?;

@@ -68,6 +68,11 @@ impl Iterator for Best {
         self.last = Some(next);
         Some(transaction)
     }
+
+    /// Any of them may be left out, so only the most is known.
+    fn size_hint(&self) -> (usize, Option<usize>) {
+        (0, Some(self.waiting.len()))
+    }
 }
 
 impl std::fmt::Debug for Best {

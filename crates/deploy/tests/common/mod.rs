@@ -16,7 +16,7 @@ pub(crate) const PAYER_KEY: &str = "8b3a350cf5c34c9194ca85829a2df0ec3153be0318b5
 pub(crate) const PAYER: &str = "0x9965507D1a55bcC2695C58ba16FB37d819B0A4dc";
 
 fn contracts() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("../../contracts")
+    openledger_testing::workspace().join("contracts")
 }
 
 pub(crate) fn artifacts() -> Artifacts {

@@ -32,8 +32,10 @@ use pool::GuardedPool;
 
 /// Events that a slow receiver may lag behind before it misses some.
 const EVENT_CAPACITY: usize = 1024;
-/// Blocks kept decoded, for the many requests about the newest ones.
+/// Blocks kept decoded, for the many requests about the newest ones and for the batcher.
 const RECENT_BLOCKS: usize = 64;
+/// Transactions in them, at most: those of eight full blocks, in some 150 MiB.
+const RECENT_TRANSACTIONS: usize = 200_000;
 
 /// The chain of this node. Reads need no lock; whoever changes the chain holds `writer`.
 #[derive(Debug)]

@@ -29,6 +29,9 @@ use crate::{
 /// First bytes of the code of an account that delegates (EIP-7702).
 const DELEGATION: &[u8] = &[0xef, 0x01, 0x00];
 
+/// Transactions whose signatures it is worth to wake another thread for: half a millisecond of work.
+const TO_WAKE_FOR: usize = 16;
+
 /// The pool, and its journal. No lock is held while a block is built, while the disk is written, or while a signature is recovered.
 #[derive(Debug)]
 pub(crate) struct GuardedPool {
@@ -216,9 +219,8 @@ impl Chain {
 fn decode_all(raw: Vec<Bytes>, config: &PoolConfig, phases: &Phases) -> Vec<Result<PoolTransaction, PoolError>> {
     let decode = |raw| phases.time(Phase::Recover, || PoolTransaction::decode(raw, config));
     match raw.len() {
-        // Another thread would only have to be woken.
-        0 | 1 => raw.into_iter().map(decode).collect(),
-        _ => raw.into_par_iter().map(decode).collect(),
+        0..=TO_WAKE_FOR => raw.into_iter().map(decode).collect(),
+        _ => raw.into_par_iter().with_min_len(TO_WAKE_FOR).map(decode).collect(),
     }
 }
 

@@ -6,7 +6,7 @@ use openledger_batch::l2_block_ref;
 use openledger_primitives::L2BlockRef;
 use openledger_rpc::BlockInfo;
 
-use super::{Chain, RECENT_BLOCKS};
+use super::{Chain, RECENT_BLOCKS, RECENT_TRANSACTIONS};
 use crate::NodeError;
 
 impl Chain {
@@ -36,7 +36,14 @@ impl Chain {
 
     pub(super) fn remember(&self, info: Arc<BlockInfo>) {
         let mut recent = self.recent.lock();
-        recent.truncate(RECENT_BLOCKS - 1);
         recent.push_front(info);
+        recent.truncate(RECENT_BLOCKS);
+        let mut transactions = 0;
+        let room = |block: &&Arc<BlockInfo>| {
+            transactions += block.senders.len();
+            transactions <= RECENT_TRANSACTIONS
+        };
+        let fit = recent.iter().take_while(room).count().max(1);
+        recent.truncate(fit);
     }
 }

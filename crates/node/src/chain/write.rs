@@ -5,13 +5,14 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use alloy_eips::{BlockNumHash, Encodable2718 as _};
-use alloy_primitives::{Address, B64, U256, address};
+use alloy_eips::BlockNumHash;
+use alloy_primitives::{Address, U256, address};
 use openledger_builder::{BuildLimits, fill_block};
 use openledger_primitives::{Block, BlockAttributes, L2BlockRef};
 use openledger_rpc::{BlockInfo, ChainEvent};
 use openledger_stf::{
-    BlockExecutor, ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, decode_transaction,
+    BlockExecutor, ExecutedBlock, ExecutionError, StateCommitter as _, StateReader as _, attributes_of,
+    decode_transaction,
 };
 use openledger_storage::{StateView, StorageError};
 use rayon::prelude::*;
@@ -98,7 +99,7 @@ impl Chain {
         if reference.timestamp != parent.timestamp + self.config.block_time {
             return Err(invalid("its time is not one block time after its parent's"));
         }
-        let attributes = attributes_of(block).ok_or_else(|| invalid("its extra data is not that of this chain"))?;
+        let attributes = attributes_of(block).map_err(|error| WriteError::Invalid(error.to_string()))?;
         let _writing = self.writer.lock();
         let executed = self.executed(parent, &attributes)?;
         if executed.hash != claimed {
@@ -255,24 +256,6 @@ impl Chain {
         executed.hash = header.hash_slow();
         Ok(executed)
     }
-}
-
-/// What another node decided when it made a block; `None` if the header's extra data has another form than Jovian's.
-fn attributes_of(block: &Block) -> Option<BlockAttributes> {
-    let header = &block.header;
-    let [1, parameters @ .., _, _, _, _, _, _, _, _] = &header.extra_data[..] else { return None };
-    let min_base_fee = header.extra_data.last_chunk::<8>()?;
-    Some(BlockAttributes {
-        timestamp: header.timestamp,
-        prev_randao: header.mix_hash,
-        fee_recipient: header.beneficiary,
-        parent_beacon_block_root: header.parent_beacon_block_root.unwrap_or_default(),
-        gas_limit: header.gas_limit,
-        eip_1559_params: B64::try_from(parameters).ok()?,
-        min_base_fee: u64::from_be_bytes(*min_base_fee),
-        transactions: block.body.transactions.iter().map(|tx| tx.encoded_2718().into()).collect(),
-        no_tx_pool: true,
-    })
 }
 
 /// A rule that was broken says something about the block; a state that could not be read does not.

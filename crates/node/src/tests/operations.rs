@@ -1,6 +1,6 @@
 //! What operators build on: readiness, and the metrics that dashboard and alerts name.
 
-use std::{collections::BTreeSet, path::Path};
+use std::collections::BTreeSet;
 
 use super::{
     l1::{BATCH_COST, BATCH_GAS},
@@ -19,7 +19,7 @@ async fn dashboard_and_alerts_use_metrics_that_are_there() {
     let text = served.get("/metrics").await;
     let types = text.lines().filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next());
     let exposed: BTreeSet<&str> = types.collect();
-    let configs = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs");
+    let configs = openledger_testing::workspace().join("configs");
     // A histogram has one type and three kinds of lines.
     let base = |name: &str| name.strip_suffix("_bucket").is_some_and(|base| exposed.contains(base));
     for file in ["grafana/openledger.json", "prometheus/alerts.yml"] {

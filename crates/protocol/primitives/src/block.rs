@@ -5,8 +5,8 @@ use serde::{Deserialize, Serialize};
 
 /// A transaction of the L2: the Ethereum types and deposits.
 pub type Transaction = op_alloy_consensus::OpTxEnvelope;
-/// A receipt of the L2, with its bloom.
-pub type Receipt = op_alloy_consensus::OpReceiptEnvelope;
+/// A receipt of the L2. Its bloom follows from its logs and is not part of it.
+pub type Receipt = op_alloy_consensus::OpReceipt;
 /// A block of the L2. Its ommers are empty and so are its withdrawals.
 pub type Block = alloy_consensus::Block<Transaction>;
 

@@ -31,7 +31,9 @@ impl ClosedChannel {
         unique: &[u8],
         next_id: &mut u64,
     ) -> (Self, usize) {
-        let compressed = Bytes::from(compress_channel(rlp, config.compression_quality));
+        let busy = rlp.len() > config.busy_channel_size;
+        let quality = if busy { config.busy_quality } else { config.compression_quality };
+        let compressed = Bytes::from(compress_channel(rlp, quality));
         let size = compressed.len();
         let digest = keccak256([keccak256(&compressed).as_slice(), unique].concat());
         let id = ChannelId::from_slice(&digest[..16]);
@@ -103,4 +105,28 @@ pub(crate) fn unique(first_block: B256, l1_head: u64, attempt: u64) -> [u8; 48] 
     out[32..40].copy_from_slice(&l1_head.to_be_bytes());
     out[40..].copy_from_slice(&attempt.to_be_bytes());
     out
+}
+
+#[cfg(test)]
+mod tests {
+    use openledger_batch::{Frame, parse_frames};
+
+    use super::*;
+
+    #[test]
+    fn the_channels_of_a_busy_chain_are_compressed_faster() {
+        let config = BatcherConfig { busy_channel_size: 5_000, ..BatcherConfig::default() };
+        let text: Vec<u8> = (0u32..2_000).flat_map(|word| (word * word / 7 % 999).to_be_bytes()).collect();
+        let compressed = |rlp: &[u8]| {
+            let (mut channel, size) = ClosedChannel::new(&config, (1, 1), rlp, &[], &mut 0);
+            let payload = channel.next_payload().unwrap();
+            let frames: Vec<Frame> = parse_frames(&payload.data).unwrap();
+            assert_eq!((frames.len(), frames[0].data.len()), (1, size));
+            frames[0].data.to_vec()
+        };
+        for (rlp, quality, other) in [(&text[..5_000], 5, 4), (&text[..5_001], 4, 5)] {
+            assert_eq!(compressed(rlp), compress_channel(rlp, quality));
+            assert_ne!(compressed(rlp), compress_channel(rlp, other));
+        }
+    }
 }

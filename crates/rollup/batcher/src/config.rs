@@ -13,8 +13,12 @@ pub struct BatcherConfig {
     /// Transactions that may be on their way at the same time. Geth's pool holds 16 times 32 KiB for an account even when it is full,
     /// which is 4 of the largest.
     pub max_in_flight: usize,
-    /// Brotli quality, 0 (fast) to 11 (small).
+    /// Brotli quality, 0 (fast) to 11 (small). Above 5 transfers, whose signatures do not compress, get no smaller.
     pub compression_quality: u8,
+    /// Uncompressed bytes above which [`Self::busy_quality`] holds for a channel.
+    pub busy_channel_size: usize,
+    /// Brotli quality of the channels of a busy chain: then the processor is needed to make blocks.
+    pub busy_quality: u8,
 }
 
 impl Default for BatcherConfig {
@@ -26,6 +30,8 @@ impl Default for BatcherConfig {
             window_margin: 100,
             max_in_flight: 4,
             compression_quality: 5,
+            busy_channel_size: 1 << 20,
+            busy_quality: 4,
         }
     }
 }

@@ -9,4 +9,4 @@ mod verify;
 
 pub use client::{L1Client, L1ClientConfig};
 pub use error::{L1Error, TxError};
-pub use tx::{Confirmed, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};
+pub use tx::{Confirmed, GasLimit, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};

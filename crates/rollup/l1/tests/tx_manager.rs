@@ -10,7 +10,7 @@ use alloy::{
     signers::local::PrivateKeySigner,
 };
 use alloy_primitives::{Address, B256, Bytes, U256, hex};
-use openledger_l1::{Confirmed, TxError, TxManager, TxManagerConfig, TxRequest};
+use openledger_l1::{Confirmed, GasLimit, TxError, TxManager, TxManagerConfig, TxRequest};
 use serde_json::json;
 use support::*;
 
@@ -215,11 +215,36 @@ async fn failures_are_told_apart() {
     let call = TxRequest { to: reverting, ..Default::default() };
     assert!(matches!(within(manager.send(call.clone())).await, Err(TxError::WouldRevert(_))));
     assert_eq!(anvil.nonce(key.address()).await, 0);
-    let forced = TxRequest { gas_limit: Some(100_000), ..call };
+    let forced = TxRequest { gas_limit: GasLimit::Fixed(100_000), ..call };
     assert!(matches!(within(manager.send(forced)).await, Err(TxError::Reverted { .. })));
-    let impossible = TxRequest { gas_limit: Some(20_000), ..request(0) };
+    let impossible = TxRequest { gas_limit: GasLimit::Fixed(20_000), ..request(0) };
     assert!(matches!(within(manager.send(impossible)).await, Err(TxError::Rejected(_))));
     within(manager.send(request(1))).await.unwrap();
+    assert_eq!(anvil.nonce(key.address()).await, 2);
+}
+
+#[tokio::test]
+async fn the_gas_of_data_is_known_and_estimated_only_if_l1_disagrees() {
+    let anvil = Anvil::start(&[]);
+    let key = funded_key(&anvil).await;
+    let proxy = Proxy::start(anvil.port()).await;
+    let manager = manager(&proxy.url(), &key);
+    let asked = |method: &str| proxy.methods.lock().iter().filter(|asked| *asked == method).count();
+    let data = |tag: u8| {
+        let bytes = [vec![0; 500], vec![7; 3000], vec![tag]].concat();
+        TxRequest { to: INBOX, data: bytes.into(), gas_limit: GasLimit::Calldata, ..Default::default() }
+    };
+    // EIP-7623: ten gas for a zero, forty for any other byte.
+    let expected = 21_000 + 10 * 500 + 40 * 3001;
+    let confirmed = within(manager.send(data(1))).await.unwrap();
+    assert_eq!((confirmed.gas_used, asked("eth_estimateGas")), (expected, 0));
+    let sent = anvil.rpc("eth_getTransactionByHash", json!([confirmed.hash])).await;
+    assert_eq!(sent["gas"], json!(U256::from(expected * 6 / 5)));
+
+    proxy.set(Mode::RefuseOnce("eth_sendRawTransaction", "intrinsic gas too low"));
+    let confirmed = within(manager.send(data(2))).await.unwrap();
+    assert_eq!((confirmed.gas_used, asked("eth_estimateGas")), (expected, 1));
+    assert_eq!(on_l1(&anvil).await, [1, 2]);
     assert_eq!(anvil.nonce(key.address()).await, 2);
 }
 
@@ -244,7 +269,7 @@ async fn an_account_without_money_waits_for_it() {
     let anvil = Anvil::start(&[]);
     let key = PrivateKeySigner::random();
     let manager = manager(&anvil.url(), &key);
-    let outcome = manager.submit(TxRequest { gas_limit: Some(30_000), ..request(1) });
+    let outcome = manager.submit(TxRequest { gas_limit: GasLimit::Fixed(30_000), ..request(1) });
     wait_for("the balance", async || manager.status().balance == Some(U256::ZERO)).await;
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(manager.status().pending, 1);

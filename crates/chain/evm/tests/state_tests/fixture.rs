@@ -69,10 +69,7 @@ pub(crate) struct Indexes {
 
 /// All tests, in the order of the files; `None`, after saying so, where there are no files.
 pub(crate) fn read() -> Option<Vec<(String, StateTest)>> {
-    let folder = std::env::var_os("OPENLEDGER_ETHEREUM_TESTS").map_or_else(
-        || PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../../../../shared/data/ethereum-tests"),
-        PathBuf::from,
-    );
+    let folder = openledger_testing::ethereum_tests();
     let Some(text) = text(&folder) else {
         eprintln!(
             "SKIPPED: GeneralStateTests were not found in {} (set OPENLEDGER_ETHEREUM_TESTS to a copy of ethereum/tests)",

@@ -1,6 +1,6 @@
 //! `eth_` methods about gas prices.
 
-use alloy_consensus::{BlockHeader as _, Transaction as _};
+use alloy_consensus::{BlockHeader as _, Transaction as _, TxReceipt as _};
 use alloy_eips::BlockNumberOrTag;
 use alloy_primitives::{U64, U256};
 use alloy_rpc_types_eth::FeeHistory;

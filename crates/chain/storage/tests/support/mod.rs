@@ -6,15 +6,14 @@ pub(crate) mod random;
 use std::{collections::BTreeMap, path::Path};
 
 use alloy_consensus::{
-    BlockBody, Header, Receipt as EthReceipt, ReceiptWithBloom, SignableTransaction, TxEip1559,
-    proofs::{calculate_receipt_root, calculate_transaction_root},
+    BlockBody, Header, Receipt as EthReceipt, SignableTransaction, TxEip1559, proofs::calculate_transaction_root,
     transaction::SignerRecoverable as _,
 };
-use alloy_primitives::{Address, B256, Bloom, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
+use alloy_primitives::{Address, B256, Bytes, KECCAK256_EMPTY, Log, Signature, TxKind, U256, keccak256};
 use alloy_trie::TrieAccount;
 use op_alloy_consensus::TxDeposit;
 use openledger_primitives::{Block, Receipt, Transaction, addresses::L2_TO_L1_MESSAGE_PASSER};
-use openledger_stf::{Account, AccountChange, ExecutedBlock, StateChanges, StateCommitter};
+use openledger_stf::{Account, AccountChange, ExecutedBlock, StateChanges, StateCommitter, receipts_root};
 use openledger_storage::{Database, DatabaseOptions};
 
 pub(crate) fn open(path: &Path) -> Database {
@@ -123,16 +122,17 @@ pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
         Receipt::Eip1559(receipt(71_000, vec![log(number, 0), log(number, 1)])),
     ];
     let transactions = vec![deposit, transfer];
+    let (receipts_root, logs_bloom) = receipts_root(&receipts);
     let header = Header {
         transactions_root: calculate_transaction_root(&transactions),
-        receipts_root: calculate_receipt_root(&receipts),
+        receipts_root,
         number,
         parent_hash: head.hash,
         timestamp: 1_700_000_000 + number,
         state_root: roots.state_root,
         base_fee_per_gas: Some(1),
         withdrawals_root: Some(roots.message_passer_root),
-        logs_bloom: receipts.iter().fold(Bloom::ZERO, |bloom, receipt| bloom | *receipt.logs_bloom()),
+        logs_bloom,
         ..Header::default()
     };
     let senders = transactions.iter().map(|signed| signed.recover_signer().unwrap()).collect();
@@ -141,8 +141,8 @@ pub(crate) fn block(db: &Database, changes: StateChanges) -> ExecutedBlock {
     ExecutedBlock { hash: block.header.hash_slow(), block, receipts, senders, changes }
 }
 
-fn receipt(cumulative_gas_used: u64, logs: Vec<Log>) -> ReceiptWithBloom<EthReceipt> {
-    EthReceipt { status: true.into(), cumulative_gas_used, logs }.with_bloom()
+fn receipt(cumulative_gas_used: u64, logs: Vec<Log>) -> EthReceipt {
+    EthReceipt { status: true.into(), cumulative_gas_used, logs }
 }
 
 /// A log whose first topic tells the parity of its block, the second its index.

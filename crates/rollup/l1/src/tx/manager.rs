@@ -60,8 +60,21 @@ pub struct TxRequest {
     pub data: Bytes,
     /// Wei.
     pub value: U256,
-    /// Gas limit; estimated when absent.
-    pub gas_limit: Option<u64>,
+    /// Gas limit.
+    pub gas_limit: GasLimit,
+}
+
+/// Where the gas limit of a transaction comes from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum GasLimit {
+    /// From L1's estimate, and a fifth more.
+    #[default]
+    Estimate,
+    /// From the length of the calldata (EIP-7623), and a fifth more: for an account without code, where L1 would have to be given
+    /// the same data twice to say just that. Estimated if L1 refuses it.
+    Calldata,
+    /// From the caller.
+    Fixed(u64),
 }
 
 /// A transaction that stands on L1 and succeeded.

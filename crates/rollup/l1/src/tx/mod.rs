@@ -6,4 +6,4 @@ mod manager;
 mod slot;
 mod task;
 
-pub use manager::{Confirmed, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};
+pub use manager::{Confirmed, GasLimit, Submitted, TxManager, TxManagerConfig, TxRequest, TxStatus};

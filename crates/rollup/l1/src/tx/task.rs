@@ -4,7 +4,10 @@ use std::{
 };
 
 use alloy::{
-    eips::{BlockNumHash, BlockNumberOrTag},
+    eips::{
+        BlockNumHash, BlockNumberOrTag,
+        eip7623::{tokens_in_calldata, transaction_floor_cost},
+    },
     network::TransactionBuilder as _,
     providers::Provider as _,
     rpc::types::{TransactionReceipt, TransactionRequest},
@@ -19,7 +22,7 @@ use crate::{
     tx::{
         answer::{Answer, is_revert},
         fees::Fees,
-        manager::{Confirmed, Reply, TxManagerConfig, TxRequest, TxStatus},
+        manager::{Confirmed, GasLimit, Reply, TxManagerConfig, TxRequest, TxStatus},
         slot::Slot,
     },
 };
@@ -140,9 +143,14 @@ impl Task {
         self.fill_gap(nonce).await?;
         self.collect_receipts(nonce).await?;
         self.resubmit(nonce).await?;
+        if self.waiting.is_empty() || self.slots.len() >= self.config.max_in_flight {
+            return Ok(());
+        }
+        // One look at the market for all that start in this round.
+        let market = self.market().await?;
         while self.slots.len() < self.config.max_in_flight {
             let Some((request, reply)) = self.waiting.pop_front() else { break };
-            if let Err((error, request, reply)) = self.start(nonce, request, reply).await {
+            if let Err((error, request, reply)) = self.start(nonce, market, request, reply).await {
                 self.waiting.push_front((request, reply));
                 return Err(error);
             }
@@ -280,10 +288,17 @@ impl Task {
     }
 
     /// Gives a transaction its gas limit, price and nonce, and offers it to L1.
-    async fn start(&mut self, nonce: u64, request: TxRequest, reply: Reply) -> Result<(), (L1Error, TxRequest, Reply)> {
+    async fn start(
+        &mut self,
+        nonce: u64,
+        market: Fees,
+        request: TxRequest,
+        reply: Reply,
+    ) -> Result<(), (L1Error, TxRequest, Reply)> {
         let gas_limit = match request.gas_limit {
-            Some(gas_limit) => Ok(gas_limit),
-            None => self.estimate(&request).await,
+            GasLimit::Estimate => self.estimate(&request).await,
+            GasLimit::Calldata => Ok(with_margin(transaction_floor_cost(tokens_in_calldata(&request.data)))),
+            GasLimit::Fixed(gas_limit) => Ok(gas_limit),
         };
         let gas_limit = match gas_limit {
             Ok(gas_limit) => gas_limit,
@@ -293,10 +308,7 @@ impl Task {
             }
             Err(error) => return Err((error, request, reply)),
         };
-        let fees = match self.market().await {
-            Ok(market) => market.capped(self.config.max_fee_per_gas),
-            Err(error) => return Err((error, request, reply)),
-        };
+        let fees = market.capped(self.config.max_fee_per_gas);
         let nonce = self.next_nonce.unwrap_or(nonce).max(nonce);
         let due = Instant::now();
         let mut slot = Slot { nonce, request, reply, gas_limit, fees, versions: Vec::new(), due, missing: 0 };
@@ -331,8 +343,15 @@ impl Task {
                 if slot.versions.len() == 1 && is_last {
                     let slot = self.slots.pop_back().expect("there is one");
                     self.next_nonce = Some(slot.nonce);
-                    tracing::error!(%reason, "L1 rejects a transaction");
-                    let _ = slot.reply.send(Err(TxError::Rejected(reason)));
+                    if slot.request.gas_limit == GasLimit::Calldata {
+                        // Data may have become dearer by a fork: L1 knows.
+                        tracing::warn!(%reason, gas = slot.gas_limit, "L1 rejects a transaction: estimating its gas");
+                        let request = TxRequest { gas_limit: GasLimit::Estimate, ..slot.request };
+                        self.waiting.push_front((request, slot.reply));
+                    } else {
+                        tracing::error!(%reason, "L1 rejects a transaction");
+                        let _ = slot.reply.send(Err(TxError::Rejected(reason)));
+                    }
                 } else {
                     slot.due = now + self.config.resubmit_after;
                 }
@@ -376,8 +395,7 @@ impl Task {
             .with_input(request.data.clone())
             .with_value(request.value);
         let call = self.connection.provider.estimate_gas(call).block(BlockNumberOrTag::Latest.into());
-        // The state may have moved on by the time of inclusion.
-        Ok(self.connection.call("eth_estimateGas", call).await?.saturating_mul(6) / 5)
+        Ok(with_margin(self.connection.call("eth_estimateGas", call).await?))
     }
 
     async fn look_at_balance(&mut self) -> Result<(), L1Error> {
@@ -398,6 +416,11 @@ impl Task {
     fn address(&self) -> Address {
         self.signer.address()
     }
+}
+
+/// A fifth more gas than is expected: the state may have moved on by the time of inclusion, and what is not used is not paid.
+const fn with_margin(gas: u64) -> u64 {
+    gas.saturating_mul(6) / 5
 }
 
 fn sign(slot: &mut Slot, config: &TxManagerConfig, signer: &PrivateKeySigner) {

@@ -100,11 +100,15 @@ pub enum Mode {
     LoseAnswers,
     /// Replaces text in answers by text of the same length.
     Tamper(String, String),
+    /// The next request of this method is refused with this message, and does not reach L1.
+    RefuseOnce(&'static str, &'static str),
 }
 
 /// Stands between the code under test and anvil.
 pub struct Proxy {
     pub mode: Arc<Mutex<Mode>>,
+    /// Methods that were asked for, in order.
+    pub methods: Arc<Mutex<Vec<String>>>,
     port: u16,
 }
 
@@ -113,13 +117,14 @@ impl Proxy {
         let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let mode = Arc::new(Mutex::new(Mode::Pass));
-        let shared = mode.clone();
+        let methods = Arc::new(Mutex::new(Vec::new()));
+        let shared = (mode.clone(), methods.clone());
         tokio::spawn(async move {
             while let Ok((client, _)) = listener.accept().await {
-                tokio::spawn(serve(client, target, shared.clone()));
+                tokio::spawn(serve(client, target, shared.0.clone(), shared.1.clone()));
             }
         });
-        Self { mode, port }
+        Self { mode, methods, port }
     }
 
     pub fn url(&self) -> String {
@@ -131,12 +136,29 @@ impl Proxy {
     }
 }
 
-async fn serve(mut client: TcpStream, target: u16, mode: Arc<Mutex<Mode>>) -> Option<()> {
+async fn serve(
+    mut client: TcpStream,
+    target: u16,
+    mode: Arc<Mutex<Mode>>,
+    methods: Arc<Mutex<Vec<String>>>,
+) -> Option<()> {
     let mut server = TcpStream::connect(("127.0.0.1", target)).await.ok()?;
     loop {
         let request = read_message(&mut client).await?;
+        let body = request.windows(4).position(|window| window == b"\r\n\r\n").unwrap() + 4;
+        let call: Value = serde_json::from_slice(&request[body..]).unwrap();
+        let method = call["method"].as_str().unwrap().to_owned();
+        methods.lock().push(method.clone());
         let now = mode.lock().clone();
         match now {
+            Mode::RefuseOnce(refused, message) if method == refused => {
+                *mode.lock() = Mode::Pass;
+                let error = json!({ "code": -32000, "message": message });
+                let answer = json!({ "jsonrpc": "2.0", "id": call["id"], "error": error }).to_string();
+                let head = "HTTP/1.1 200 OK\r\ncontent-type: application/json\r\ncontent-length: ";
+                client.write_all(format!("{head}{}\r\n\r\n{answer}", answer.len()).as_bytes()).await.ok()?;
+                continue;
+            }
             Mode::Down => return None,
             Mode::Hang => std::future::pending::<()>().await,
             _ => {}
