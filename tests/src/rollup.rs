@@ -86,7 +86,12 @@ impl Rollup {
         self.l1.runs()
     }
 
-    /// The L1's JSON-RPC.
+    /// A client of the L1.
+    pub fn l1(&self) -> Rpc {
+        Rpc::local(self.l1_port)
+    }
+
+    /// Where the L1's JSON-RPC is.
     pub fn l1_url(&self) -> String {
         format!("http://127.0.0.1:{}", self.l1_port)
     }
