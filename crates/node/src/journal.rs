@@ -13,7 +13,7 @@ use std::{
 };
 
 use alloy_primitives::Bytes;
-use openledger_txpool::journal::{decode, encode};
+use openledger_txpool::journal::{Record, decode, encode};
 use parking_lot::{Condvar, Mutex, MutexGuard};
 
 /// Rewriting is worth it above this size, if half of it or more is new.
@@ -67,9 +67,9 @@ impl Journal {
 
     /// Appends transactions. They survive the end of this process when this returns, and the loss of power from the next
     /// [`Journal::sync`] on.
-    pub(crate) fn append<T: AsRef<[u8]>>(&self, transactions: &[T]) -> io::Result<()> {
+    pub(crate) fn append<'a>(&self, transactions: impl IntoIterator<Item = &'a Record>) -> io::Result<()> {
         let mut group = self.next.lock();
-        transactions.iter().for_each(|transaction| encode(transaction.as_ref(), &mut group.records));
+        transactions.into_iter().for_each(|transaction| encode(transaction, &mut group.records));
         let outcome = group.outcome.clone();
         loop {
             if let Some(outcome) = outcome.get() {
@@ -105,7 +105,7 @@ impl Journal {
 
     /// Replaces the content, atomically, with the transactions that `waiting` gives. It is asked when nothing can be appended
     /// any more, so that whatever was appended before is among them if it still waits.
-    pub(crate) fn rewrite<T: Iterator<Item = Bytes>>(&self, waiting: impl FnOnce() -> T) -> io::Result<()> {
+    pub(crate) fn rewrite<T: Iterator<Item = Record>>(&self, waiting: impl FnOnce() -> T) -> io::Result<()> {
         self.file.lock().rewrite(waiting)
     }
 }
@@ -122,7 +122,7 @@ impl JournalFile {
         Ok(())
     }
 
-    fn rewrite<T: Iterator<Item = Bytes>>(&mut self, waiting: impl FnOnce() -> T) -> io::Result<()> {
+    fn rewrite<T: Iterator<Item = Record>>(&mut self, waiting: impl FnOnce() -> T) -> io::Result<()> {
         let temporary = self.path.with_extension("new");
         let mut writer = BufWriter::new(File::create(&temporary)?);
         let mut length = 0;
@@ -147,19 +147,23 @@ impl JournalFile {
 mod tests {
     use super::*;
 
+    fn record(raw: &[u8]) -> Record {
+        Bytes::copy_from_slice(raw).into()
+    }
+
     #[test]
     fn what_was_appended_is_there_after_a_restart() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (journal, old) = Journal::open(&path).unwrap();
         assert!(old.is_empty());
-        journal.append(&[b"one"]).unwrap();
-        journal.append(&[b"two"]).unwrap();
+        journal.append(&[record(b"one")]).unwrap();
+        journal.append(&[record(b"two")]).unwrap();
         drop(journal);
         let (journal, old) = Journal::open(&path).unwrap();
         assert_eq!(old, [Bytes::from_static(b"one"), Bytes::from_static(b"two")]);
-        journal.rewrite(|| [Bytes::from_static(b"two")].into_iter()).unwrap();
-        journal.append(&[b"three"]).unwrap();
+        journal.rewrite(|| [record(b"two")].into_iter()).unwrap();
+        journal.append(&[record(b"three")]).unwrap();
         drop(journal);
         let (_, old) = Journal::open(&path).unwrap();
         assert_eq!(old, [Bytes::from_static(b"two"), Bytes::from_static(b"three")]);
@@ -170,14 +174,14 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (journal, _) = Journal::open(&path).unwrap();
-        journal.append(&[b"kept"]).unwrap();
-        journal.append(&[b"torn"]).unwrap();
+        journal.append(&[record(b"kept")]).unwrap();
+        journal.append(&[record(b"torn")]).unwrap();
         drop(journal);
         let length = std::fs::metadata(&path).unwrap().len();
         OpenOptions::new().write(true).open(&path).unwrap().set_len(length - 1).unwrap();
         let (journal, old) = Journal::open(&path).unwrap();
         assert_eq!(old, [Bytes::from_static(b"kept")]);
-        journal.append(&[b"next"]).unwrap();
+        journal.append(&[record(b"next")]).unwrap();
         drop(journal);
         let (_, old) = Journal::open(&path).unwrap();
         assert_eq!(old, [Bytes::from_static(b"kept"), Bytes::from_static(b"next")]);
@@ -188,11 +192,10 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("journal");
         let (journal, _) = Journal::open(&path).unwrap();
-        let record = |thread: u8, number: u8| vec![thread, number];
         std::thread::scope(|scope| {
             for thread in 0..8 {
                 let journal = &journal;
-                scope.spawn(move || (0..50).for_each(|number| journal.append(&[record(thread, number)]).unwrap()));
+                scope.spawn(move || (0..50).for_each(|number| journal.append(&[record(&[thread, number])]).unwrap()));
             }
         });
         drop(journal);
@@ -200,7 +203,7 @@ mod tests {
         // Of each thread in its order.
         found.sort_by_key(|record| record[0]);
         let expected: Vec<_> =
-            (0..8).flat_map(|thread| (0..50).map(move |number| Bytes::from(record(thread, number)))).collect();
+            (0..8).flat_map(|thread| (0..50).map(move |number| Bytes::from(vec![thread, number]))).collect();
         assert_eq!(found, expected);
     }
 
@@ -213,7 +216,7 @@ mod tests {
         journal.file.lock().file = File::open(&path).unwrap();
         std::thread::scope(|scope| {
             for _ in 0..4 {
-                scope.spawn(|| journal.append(&[b"lost"]).unwrap_err());
+                scope.spawn(|| journal.append(&[record(b"lost")]).unwrap_err());
             }
         });
     }

@@ -1,12 +1,34 @@
 //! Records of local transactions for a file that a driver keeps: append [`encode`]'s bytes and sync before a transaction is
 //! acknowledged, [`decode`] the file at start and add what comes back, then write the file anew with what the pool still holds.
 //!
-//! A record is the length of the EIP-2718 bytes (4 bytes, big-endian), the first 4 bytes of their Keccak-256, and the bytes.
+//! A record is the length of the EIP-2718 bytes (4 bytes, big-endian), the first 4 bytes of their Keccak-256, and the bytes. That
+//! hash is the transaction's, which is known by then: a contract of 3 KB takes longer to hash than to write.
 
-use alloy_primitives::{Bytes, keccak256};
+use alloy_primitives::{B256, Bytes, keccak256};
+
+use crate::PoolTransaction;
 
 /// Bytes before each transaction.
 const HEADER: usize = 8;
+
+/// A transaction to be written. Made from a whole transaction or from bytes only, so that the hash is right.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Record {
+    hash: B256,
+    raw: Bytes,
+}
+
+impl From<&PoolTransaction> for Record {
+    fn from(transaction: &PoolTransaction) -> Self {
+        Self { hash: transaction.hash(), raw: transaction.raw().clone() }
+    }
+}
+
+impl From<Bytes> for Record {
+    fn from(raw: Bytes) -> Self {
+        Self { hash: keccak256(&raw), raw }
+    }
+}
 
 /// What a journal holds.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -18,10 +40,10 @@ pub struct Journal {
     pub valid_bytes: usize,
 }
 
-/// Appends the record of one raw transaction.
-pub fn encode(raw: &[u8], out: &mut Vec<u8>) {
+/// Appends a record.
+pub fn encode(Record { hash, raw }: &Record, out: &mut Vec<u8>) {
     out.extend_from_slice(&(raw.len() as u32).to_be_bytes());
-    out.extend_from_slice(&keccak256(raw)[..4]);
+    out.extend_from_slice(&hash[..4]);
     out.extend_from_slice(raw);
 }
 
@@ -55,15 +77,16 @@ mod tests {
         ) {
             let mut file = Vec::new();
             let mut ends = vec![0];
+            let records: Vec<Bytes> = records.into_iter().map(Bytes::from).collect();
             for raw in &records {
-                encode(raw, &mut file);
+                encode(&raw.clone().into(), &mut file);
                 ends.push(file.len());
             }
             let cut = cut.index(file.len() + 1);
             let whole = ends.iter().filter(|end| **end <= cut).count() - 1;
             let journal = decode(&file[..cut]);
             prop_assert_eq!(journal.valid_bytes, ends[whole]);
-            prop_assert_eq!(journal.transactions, records[..whole].iter().map(|raw| Bytes::from(raw.clone())).collect::<Vec<_>>());
+            prop_assert_eq!(journal.transactions, &records[..whole]);
         }
     }
 }

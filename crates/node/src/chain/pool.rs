@@ -15,6 +15,7 @@ use openledger_stf::{Account, StateChanges, StateReader as _, next_base_fee};
 use openledger_storage::{Database, StateView};
 use openledger_txpool::{
     AccountCode, AccountState, BlockContext, Origin, Pool, PoolConfig, PoolError, PoolTransaction, RollupFees,
+    journal::Record,
 };
 use parking_lot::Mutex;
 use rayon::prelude::*;
@@ -90,7 +91,7 @@ impl GuardedPool {
 
     /// Takes transactions into pool and journal, in order.
     fn submit(&self, transactions: Vec<PoolTransaction>) -> Vec<Result<B256, RpcError>> {
-        let raw: Vec<Bytes> = transactions.iter().map(|tx| tx.raw().clone()).collect();
+        let records: Vec<Record> = transactions.iter().map(Record::from).collect();
         let mut known = self.new_accounts(&transactions);
         let mut results: Vec<_> = {
             let Inner { pool, state } = &mut *self.inner.lock();
@@ -105,10 +106,10 @@ impl GuardedPool {
             let add = |tx| Ok(pool.add(tx, Origin::Local, &accounts).map_err(|error| reject(&error))?.hash);
             transactions.into_iter().map(add).collect()
         };
-        let taken: Vec<&Bytes> =
-            raw.iter().zip(&results).filter_map(|(raw, result)| result.is_ok().then_some(raw)).collect();
+        let taken: Vec<&Record> =
+            records.iter().zip(&results).filter_map(|(record, result)| result.is_ok().then_some(record)).collect();
         if !taken.is_empty()
-            && let Err(error) = self.journal.append(&taken)
+            && let Err(error) = self.journal.append(taken)
         {
             tracing::error!(%error, "transactions were refused, because the journal could not be written: check the disk");
             for result in &mut results {
@@ -138,7 +139,7 @@ impl GuardedPool {
     }
 
     fn rewrite_journal(&self) -> std::io::Result<()> {
-        self.journal.rewrite(|| self.read(Pool::local).into_iter().map(|tx| tx.raw().clone()))
+        self.journal.rewrite(|| self.read(Pool::local).into_iter().map(|tx| Record::from(&*tx)))
     }
 }
 
