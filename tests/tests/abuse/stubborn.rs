@@ -84,8 +84,8 @@ pub(crate) async fn large(target: &mut Target) -> Result<(), Failure> {
     ensure(refused > 0, format!("the node took {LARGE} bodies of {LARGE_BYTES} bytes at once"))
 }
 
-/// A call with an answer of some size: the newest block with its transactions.
-const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"eth_getBlockByNumber","params":["latest",true]}"#;
+/// A call with a large answer.
+const CALL: &str = r#"{"jsonrpc":"2.0","id":1,"method":"rpc.discover"}"#;
 
 /// A WebSocket, made by hand so that nothing is read behind our back; `None` if the node has no room for one.
 async fn websocket(target: &Target) -> Result<Option<TcpStream>, Failure> {

@@ -13,7 +13,6 @@ mod fees;
 mod gate;
 mod health;
 mod metered;
-mod not_a_request;
 mod openrpc;
 mod ots;
 mod ots_search;
@@ -26,6 +25,7 @@ mod simulate_v1;
 mod strict_hex;
 mod submissions;
 mod trace;
+mod transport;
 mod txpool;
 
 pub use admin::{AdminApi, EthProtocol, NodeInfo, Protocols};

@@ -10,12 +10,11 @@ use std::{
 use alloy_rpc_types_engine::JwtSecret;
 use jsonrpsee::{
     RpcModule,
-    core::{BoxError, traits::IdProvider},
+    core::BoxError,
     server::{
-        BatchRequestConfig, HttpRequest, HttpResponse, Methods, PingConfig, Server, ServerConfig, ServerHandle,
-        StopHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
+        HttpRequest, HttpResponse, Methods, ServerHandle, StopHandle, middleware::rpc::RpcServiceBuilder, stop_channel,
     },
-    types::{ErrorObjectOwned, SubscriptionId},
+    types::ErrorObjectOwned,
 };
 use tokio::net::TcpListener;
 use tower::{Service, ServiceBuilder};
@@ -41,7 +40,6 @@ use crate::{
     gate::{self, Gate},
     health::HealthLayer,
     metered::{MeteredLayer, RpcMetrics},
-    not_a_request::NotARequestLayer,
     openrpc::OPENRPC,
     ots::{ErigonServer, OtterscanServer},
     ots_search::OtterscanSearchServer,
@@ -49,6 +47,7 @@ use crate::{
     strict_hex::StrictHexLayer,
     submissions::SubmissionsLayer,
     trace::TraceServer,
+    transport::Transport,
     txpool::TxPoolServer,
 };
 
@@ -59,7 +58,7 @@ pub struct Limits {
     pub max_request_bytes: u32,
     /// Largest response body in bytes.
     pub max_response_bytes: u32,
-    /// Bytes of memory for bodies of requests and answers over HTTP, those up to 64 KiB not counted.
+    /// Bytes of memory for requests and answers, those up to 64 KiB not counted.
     pub max_body_memory: usize,
     /// Time in which the body of a request has to come.
     pub max_body_time: Duration,
@@ -68,7 +67,7 @@ pub struct Limits {
     pub max_connections: u32,
     /// Of these, WebSockets.
     pub max_websockets: u32,
-    /// A connection on which nothing moves for so long is closed, unless it is a WebSocket, which is asked whether it lives.
+    /// A connection on which nothing moves for so long is closed. A WebSocket is asked after half of that whether it lives.
     pub max_silence: Duration,
     /// Transactions that one source (an IPv4 address, or an IPv6 network of 64 bits) may send in a second, ten times as many at
     /// once; 0 for any number. Programs on this machine may send any number.
@@ -140,23 +139,15 @@ impl RpcServer {
         // Any page may read a public chain; nothing here depends on cookies.
         let http = ServiceBuilder::new()
             .layer(CorsLayer::permissive())
-            .layer(HealthLayer { chain: chain.clone(), metrics: metrics.clone() })
-            .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
-        let gate = Gate::new(limits.clone());
+            .layer(HealthLayer { chain: chain.clone(), metrics: metrics.clone() });
+        let gate = Gate::new(limits);
         let rpc = RpcServiceBuilder::new()
             .layer(gate.admission(metrics.clone()))
             .layer(StrictHexLayer { metrics: metrics.clone() })
             .layer(SubmissionsLayer { chain, metrics: metrics.clone(), max_response_bytes })
             .layer(MeteredLayer { metrics, max_response_bytes });
-        let server = Server::builder()
-            .set_config(config(&limits))
-            .set_http_middleware(http)
-            .set_rpc_middleware(rpc)
-            .to_service_builder();
-        // Each connection has an id of its own, by which its subscriptions are told from those of others.
-        let service =
-            |methods: Methods, stopped: StopHandle| move || server.clone().build(methods.clone(), stopped.clone());
-        Self::listen(address, gate, methods, service).await
+        let service = |gate: &Gate, stop| http.service(Transport::new(methods.clone(), rpc, gate, stop));
+        Self::listen(address, gate, methods.clone(), service).await
     }
 
     /// Serves `admin_` on `address` to those who sign with `secret`, as consensus clients do at the engine API: a JWT (HS256) in the
@@ -171,33 +162,31 @@ impl RpcServer {
             max_batch: 20,
             ..Limits::default()
         };
-        let http = ServiceBuilder::new()
-            .layer(AuthLayer::new(secret))
-            .layer(NotARequestLayer { max_request_bytes: limits.max_request_bytes });
-        let server = Server::builder().set_config(config(&limits)).set_http_middleware(http).to_service_builder();
         let methods = Methods::from(AdminServer::into_rpc(api));
         let gate = Gate::new(limits);
-        let service =
-            |methods: Methods, stopped: StopHandle| move || server.clone().build(methods.clone(), stopped.clone());
-        Self::listen(address, gate, methods, service).await
+        let service = |gate: &Gate, stop| {
+            let transport = Transport::new(methods.clone(), RpcServiceBuilder::new(), gate, stop);
+            ServiceBuilder::new().layer(AuthLayer::new(secret)).service(transport)
+        };
+        Self::listen(address, gate, methods.clone(), service).await
     }
 
-    /// Serves behind a gate; `service` makes what answers the requests of one connection.
-    async fn listen<F, S>(
+    /// Serves behind a gate; `service` makes what answers requests until it is stopped.
+    async fn listen<S>(
         address: SocketAddr,
         gate: Gate,
         methods: Methods,
-        service: impl FnOnce(Methods, StopHandle) -> F,
+        service: impl FnOnce(&Gate, StopHandle) -> S,
     ) -> io::Result<Self>
     where
-        F: Fn() -> S + Send + 'static,
-        S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + 'static,
+        S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + Sync + 'static,
         S::Future: Send,
     {
         let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let (stop, handle) = stop_channel();
-        tokio::spawn(gate::serve(listener, Arc::new(gate), stop.clone(), service(methods.clone(), stop)));
+        let service = service(&gate, stop.clone());
+        tokio::spawn(gate::serve(listener, Arc::new(gate), stop, service));
         Ok(Self { address, handle, methods })
     }
 
@@ -217,18 +206,6 @@ impl RpcServer {
         let _ = self.handle.stop();
         self.handle.stopped().await;
     }
-}
-
-fn config(limits: &Limits) -> ServerConfig {
-    ServerConfig::builder()
-        .max_request_body_size(limits.max_request_bytes)
-        .max_response_body_size(limits.max_response_bytes)
-        .max_connections(limits.max_connections)
-        .max_subscriptions_per_connection(limits.max_subscriptions)
-        .set_batch_request_config(BatchRequestConfig::Limit(limits.max_batch))
-        .enable_ws_ping(PingConfig::new())
-        .set_id_provider(HexIds)
-        .build()
 }
 
 /// All methods of all namespaces.
@@ -262,14 +239,4 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
     });
     merged.expect("no two namespaces define the same method");
     all
-}
-
-/// Subscription ids as clients of Ethereum expect them: a random number of 128 bits in hex, without leading zeros as in geth.
-#[derive(Debug)]
-struct HexIds;
-
-impl IdProvider for HexIds {
-    fn next_id(&self) -> SubscriptionId<'static> {
-        format!("{:#x}", rand::random::<u128>()).into()
-    }
 }

@@ -30,8 +30,10 @@ use crate::{NodeError, maintenance, metrics::Metrics, records::Records};
 use pace::Pace;
 use pool::GuardedPool;
 
-/// Events that a slow receiver may lag behind before it misses some.
+/// Blocks that a slow receiver may lag behind before it misses some.
 const EVENT_CAPACITY: usize = 1024;
+/// Hashes of transactions that a slow receiver may lag behind: half a second of them at 32,000 a second.
+const PENDING_CAPACITY: usize = 1 << 14;
 /// Blocks kept decoded, for the many requests about the newest ones and for the batcher.
 const RECENT_BLOCKS: usize = 64;
 /// Transactions in them, at most: those of eight full blocks, in some 150 MiB.
@@ -81,7 +83,7 @@ impl Chain {
             writer: Mutex::new(()),
             recent: Mutex::default(),
             events: broadcast::channel(EVENT_CAPACITY).0,
-            pending: broadcast::channel(EVENT_CAPACITY).0,
+            pending: broadcast::channel(PENDING_CAPACITY).0,
             metrics: Arc::default(),
             pace: Pace::new(),
             backlog: AtomicU64::new(0),

@@ -13,7 +13,9 @@ mod rpc_conformance;
 mod rpc_gate;
 mod rpc_rules;
 mod rpc_trace;
+mod rpc_websocket;
 mod rpc_witness;
+mod socket;
 mod submissions;
 
 use alloy_primitives::U256;

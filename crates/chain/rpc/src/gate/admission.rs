@@ -20,7 +20,7 @@ pub(super) struct Source(pub(super) IpAddr);
 #[derive(Debug, Clone, Copy)]
 pub(super) struct LimitExceeded;
 
-/// Limits transactions by source and the calls of a WebSocket by what its client reads.
+/// Limits transactions by source, and subscriptions to where notifications can follow.
 #[derive(Debug, Clone)]
 pub(crate) struct AdmissionLayer {
     pub(super) buckets: Arc<Buckets>,
@@ -45,9 +45,19 @@ pub(crate) struct Admission<S> {
 /// Subscriptions need a WebSocket. Clients take this code for a reason to poll, as geth gives it.
 fn check_transport(method: &str, extensions: &Extensions) -> Result<(), ErrorObjectOwned> {
     let subscribes = matches!(method, "eth_subscribe" | "eth_unsubscribe");
-    if subscribes && connection(extensions).is_some_and(|connection| !connection.is_websocket()) {
+    let connection = extensions.get::<Arc<Connection>>();
+    if subscribes && connection.is_some_and(|connection| !connection.is_websocket()) {
         let message = "notifications not supported: subscribe over WebSocket";
         return Err(ErrorObjectOwned::owned(ErrorCode::MethodNotFound.code(), message, None::<()>));
+    }
+    Ok(())
+}
+
+/// The id of a subscription is sent before its first notification; within a batch it would be sent after.
+fn check_alone(method: &str) -> Result<(), ErrorObjectOwned> {
+    if method == "eth_subscribe" {
+        let message = "eth_subscribe cannot be part of a batch: send it on its own";
+        return Err(ErrorObjectOwned::owned(ErrorCode::InvalidRequest.code(), message, None::<()>));
     }
     Ok(())
 }
@@ -89,10 +99,7 @@ where
             if let Err(error) = check_transport(request.method_name(), request.extensions()) {
                 return MethodResponse::error(request.id, error);
             }
-            match connection(request.extensions()) {
-                Some(connection) => connection.carry_out(this.inner.call(request), bytes).await,
-                None => this.inner.call(request).await,
-            }
+            this.inner.call(request).await
         }
     }
 
@@ -100,21 +107,18 @@ where
         let this = self.clone();
         async move {
             let mut is_limited = false;
-            let mut from = None;
             for entry in batch.iter_mut() {
                 let Ok(BatchEntry::Call(call)) = entry else { continue };
-                from = from.or_else(|| connection(call.extensions()));
                 if let Err(error) = this.check(call.method_name(), call.extensions()) {
                     is_limited = true;
                     *entry = Err(BatchEntryErr::new(call.id.clone(), error));
-                } else if let Err(error) = check_transport(call.method_name(), call.extensions()) {
+                } else if let Err(error) = check_transport(call.method_name(), call.extensions())
+                    .and_then(|()| check_alone(call.method_name()))
+                {
                     *entry = Err(BatchEntryErr::new(call.id.clone(), error));
                 }
             }
-            let response = match from {
-                Some(connection) => connection.carry_out(this.inner.batch(batch), bytes).await,
-                None => this.inner.batch(batch).await,
-            };
+            let response = this.inner.batch(batch).await;
             if is_limited { limited(response) } else { response }
         }
     }
@@ -125,16 +129,6 @@ where
     ) -> impl Future<Output = Self::NotificationResponse> + Send + 'a {
         self.inner.notification(notification)
     }
-}
-
-fn connection(extensions: &Extensions) -> Option<Arc<Connection>> {
-    extensions.get::<Arc<Connection>>().cloned()
-}
-
-/// Bytes of an answer that go to the client as such.
-fn bytes(response: &MethodResponse) -> usize {
-    let is_sent = response.is_method_call() || response.is_batch();
-    if is_sent { response.as_json().get().len() } else { 0 }
 }
 
 fn limited(mut response: MethodResponse) -> MethodResponse {

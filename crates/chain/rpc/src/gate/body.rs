@@ -35,12 +35,12 @@ pub(super) enum BodyError {
     Broken,
 }
 
-/// Memory for bodies beyond the small ones.
+/// Memory for bodies of requests and answers, and messages of WebSockets, beyond the small ones.
 #[derive(Debug, Clone)]
-pub(super) struct BodyMemory(Arc<Semaphore>);
+pub(crate) struct BodyMemory(Arc<Semaphore>);
 
-/// A part of it; dropping it gives it back.
-pub(super) type Share = Option<OwnedSemaphorePermit>;
+/// A part of it, none for what is small; dropping it gives it back.
+pub(crate) type Share = Option<OwnedSemaphorePermit>;
 
 impl BodyMemory {
     pub(super) fn new(bytes: usize) -> Self {
@@ -89,21 +89,22 @@ impl BodyMemory {
         Ok((read.freeze(), share))
     }
 
+    /// The share of something with this many bytes; `None` if there is no memory for it.
+    pub(crate) fn share(&self, bytes: usize) -> Option<Share> {
+        if bytes <= SMALL { Some(None) } else { self.take(bytes).map(Some) }
+    }
+
     /// An answer that holds its share of memory until it is sent or given up; `None` if there is no memory for it.
     pub(super) fn hold(&self, response: HttpResponse) -> Option<HttpResponse> {
-        let bytes = response.body().size_hint().lower() as usize;
-        if bytes <= SMALL {
-            return Some(response);
-        }
-        let share = self.take(bytes)?;
-        Some(response.map(|body| HttpBody::new(Held { body, _share: share })))
+        let share = self.share(response.body().size_hint().lower() as usize)?;
+        Some(response.map(|body| if share.is_some() { HttpBody::new(Held { body, _share: share }) } else { body }))
     }
 }
 
 /// A body with its share of memory.
 struct Held {
     body: HttpBody,
-    _share: OwnedSemaphorePermit,
+    _share: Share,
 }
 
 impl Body for Held {

@@ -23,7 +23,7 @@ use crate::{Limits, metered::RpcMetrics};
 /// What all connections of a server share.
 #[derive(Debug)]
 pub(crate) struct Gate {
-    pub(super) limits: Limits,
+    pub(crate) limits: Limits,
     pub(super) connections: Arc<Connections>,
     memory: BodyMemory,
     buckets: Arc<Buckets>,
@@ -37,6 +37,11 @@ impl Gate {
             buckets: Arc::new(Buckets::new(limits.max_transactions_per_source)),
             limits,
         }
+    }
+
+    /// The memory that requests and answers share.
+    pub(crate) fn memory(&self) -> BodyMemory {
+        self.memory.clone()
     }
 
     /// The layer that limits calls.

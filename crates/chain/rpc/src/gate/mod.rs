@@ -10,5 +10,9 @@ mod serve;
 mod socket;
 
 pub(crate) use admission::AdmissionLayer;
+pub(crate) use body::{BodyMemory, Share};
+pub(crate) use connections::Connection;
+#[cfg(test)]
+pub(crate) use connections::Connections;
 pub(crate) use http::Gate;
 pub(crate) use serve::serve;

@@ -24,10 +24,9 @@ const MAX_HEAD_BYTES: usize = 64 << 10;
 /// What a connection is told for which there is no place.
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\ncontent-length: 0\r\nconnection: close\r\n\r\n";
 
-/// Serves until it is stopped; `service` makes what answers the requests of one connection.
-pub(crate) async fn serve<S, F>(listener: TcpListener, gate: Arc<Gate>, stop: StopHandle, service: F)
+/// Serves until it is stopped.
+pub(crate) async fn serve<S>(listener: TcpListener, gate: Arc<Gate>, stop: StopHandle, service: S)
 where
-    F: Fn() -> S,
     S: Service<HttpRequest, Response = HttpResponse, Error = BoxError> + Clone + Send + 'static,
     S::Future: Send,
 {
@@ -52,7 +51,7 @@ where
         };
         match gate.connections.admit(peer.ip()) {
             Some(place) => {
-                tokio::spawn(connection(stream, place, gate.clone(), stop.clone(), service()));
+                tokio::spawn(connection(stream, place, gate.clone(), stop.clone(), service.clone()));
             }
             // It may have gone away already.
             None => drop(stream.try_write(FULL)),

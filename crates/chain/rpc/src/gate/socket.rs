@@ -26,9 +26,8 @@ impl Socket {
     }
 
     fn wrote(&self, result: io::Result<usize>) -> io::Result<usize> {
-        if let Ok(bytes) = result {
+        if result.is_ok() {
             self.place.moved();
-            self.place.connection.wrote(bytes);
         }
         result
     }
@@ -46,9 +45,6 @@ impl AsyncRead for Socket {
         self.place.connection.reader.register(cx.waker());
         if self.place.connection.is_closed() {
             return Poll::Ready(Err(closed()));
-        }
-        if !self.place.connection.may_read() {
-            return Poll::Pending;
         }
         ready!(Pin::new(&mut self.stream).poll_read(cx, buffer))?;
         self.place.moved();

@@ -9,13 +9,11 @@ use openledger_rpc::Limits;
 use serde_json::{Value, json};
 
 use super::{
-    super::{actors::RECIPIENT, rpc::Served},
+    super::{actors::RECIPIENT, rpc::Served, socket::Socket},
     calls, chain,
     facts::{Facts, dynamic, signed},
     rule::Rule,
-    simulate, simulate_calls,
-    socket::Socket,
-    state, tools, transactions,
+    simulate, simulate_calls, state, tools, transactions,
 };
 
 /// The methods that the document names. Validators are made when they are needed.

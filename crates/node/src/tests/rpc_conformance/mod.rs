@@ -13,16 +13,15 @@ mod rule;
 mod schema;
 mod simulate;
 mod simulate_calls;
-mod socket;
 mod state;
 mod tools;
 mod transactions;
 
+use super::socket::Socket;
 use document::Document;
 use facts::Facts;
 use rule::Rule;
 use schema::Schemas;
-use socket::Socket;
 
 /// Asks for everything in a table and reports all rows that do not hold, not only the first.
 async fn hold(rules: fn(&Facts) -> Vec<Rule>) {

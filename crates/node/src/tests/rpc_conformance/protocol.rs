@@ -2,14 +2,14 @@
 
 use serde_json::{Value, json};
 
-use super::{facts::Facts, socket::Socket};
+use super::{super::socket::Socket, facts::Facts};
 
 const CALL: &str = r#"{"jsonrpc":"2.0","id":7,"method":"eth_chainId","params":[]}"#;
 
 const NOTIFICATION: &str = r#"{"jsonrpc":"2.0","method":"eth_chainId","params":[]}"#;
 
 /// Texts with the code of the one error that is answered to them.
-const SINGLE: [(&str, i64); 12] = [
+const SINGLE: [(&str, i64); 18] = [
     ("{", -32700),
     ("[", -32700),
     ("[1,", -32700),
@@ -22,16 +22,13 @@ const SINGLE: [(&str, i64); 12] = [
     (r#"{"jsonrpc":"2.0","id":1}"#, -32600),
     (r#"{"jsonrpc":"2.0","id":1,"method":1}"#, -32600),
     (r#"{"jsonrpc":"1.0","id":1,"method":"eth_chainId"}"#, -32600),
-];
-
-/// JSON that is no request, for reasons which jsonrpsee does not see over WebSocket: there is no id, or it is no id.
-const WITHOUT_ID: [&str; 6] = [
-    "{}",
-    r#"{"jsonrpc":"2.0"}"#,
-    r#"{"jsonrpc":"2.0","id":{},"method":"eth_chainId"}"#,
-    "1",
-    "null",
-    r#""eth_chainId""#,
+    // There is no id, or it is no id.
+    ("{}", -32600),
+    (r#"{"jsonrpc":"2.0"}"#, -32600),
+    (r#"{"jsonrpc":"2.0","id":{},"method":"eth_chainId"}"#, -32600),
+    ("1", -32600),
+    ("null", -32600),
+    (r#""eth_chainId""#, -32600),
 ];
 
 #[tokio::test(flavor = "multi_thread")]
@@ -46,10 +43,6 @@ async fn what_is_no_request_is_said_to_be_none() {
                 "{text}: {answer}"
             );
         }
-    }
-    for text in WITHOUT_ID {
-        let answer = facts.node.post(text).await;
-        assert_eq!((&answer["error"]["code"], &answer["id"]), (&json!(-32600), &Value::Null), "{text}: {answer}");
     }
     assert_eq!(facts.node.post_text(NOTIFICATION).await, "");
     assert_eq!(facts.node.post_text(&format!("[{NOTIFICATION}]")).await, "");
