@@ -3,8 +3,8 @@
 use alloy_consensus::{SignableTransaction as _, TxEip1559, TxEnvelope};
 use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Address, B256, Bytes, TxKind, U256, keccak256};
-use alloy_signer::SignerSync as _;
-use alloy_signer_local::PrivateKeySigner;
+
+use crate::key::Key;
 
 /// What is the same for all transactions of a run.
 #[derive(Clone, Copy, Debug)]
@@ -47,20 +47,20 @@ pub(crate) struct Signed {
 /// A key and the nonce of its next transaction.
 #[derive(Clone, Debug)]
 pub(crate) struct Account {
-    pub(crate) signer: PrivateKeySigner,
+    pub(crate) key: Key,
     pub(crate) nonce: u64,
 }
 
 impl Account {
     /// The sender with this index: the same in every run, so that what it was given once is not lost. Its key is public
     /// knowledge.
-    pub(crate) fn sender(index: usize) -> PrivateKeySigner {
+    pub(crate) fn sender(index: usize) -> Key {
         derived(&format!("openledger bench sender: {index}"))
     }
 
     /// Its address.
     pub(crate) fn address(&self) -> Address {
-        self.signer.address()
+        self.key.address()
     }
 
     /// Signs the account's next transaction.
@@ -78,15 +78,15 @@ impl Account {
             input,
         };
         self.nonce += 1;
-        let signature = self.signer.sign_hash_sync(&tx.signature_hash()).expect("a local key signs every hash");
+        let signature = self.key.sign(&tx.signature_hash());
         let signed = TxEnvelope::from(tx.into_signed(signature));
         Signed { hash: *signed.tx_hash(), raw: signed.encoded_2718().into() }
     }
 }
 
 /// A key made from a text.
-pub(crate) fn derived(text: &str) -> PrivateKeySigner {
-    PrivateKeySigner::from_bytes(&keccak256(text)).expect("a hash is a valid key but with negligible probability")
+pub(crate) fn derived(text: &str) -> Key {
+    Key::new(&keccak256(text)).expect("a hash is a valid key but with negligible probability")
 }
 
 /// The account with this index among those that receive and that a pre-filled state holds. Nobody has its key.

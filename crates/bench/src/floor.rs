@@ -79,8 +79,8 @@ impl Memory {
         options: &Options,
         artifacts: &Artifacts,
     ) -> Result<Floor, BenchError> {
-        let mut funder = Account { signer: default_funder(), nonce: 0 };
-        let senders = (0..options.senders).map(|index| Account { signer: Account::sender(index), nonce: 0 }).collect();
+        let mut funder = Account { key: default_funder(), nonce: 0 };
+        let senders = (0..options.senders).map(|index| Account { key: Account::sender(index), nonce: 0 }).collect();
         let Options { connections: lanes, recipients, .. } = *options;
         let transactions = options.transactions.min(ENOUGH);
         let size = Size { transactions, lanes, recipients, salt: 0 };

@@ -4,6 +4,7 @@ mod account;
 mod args;
 mod error;
 mod floor;
+mod key;
 mod load;
 mod machine;
 mod measure;

@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use alloy_primitives::U64;
-use alloy_signer_local::PrivateKeySigner;
 use openledger_deploy::Artifacts;
 use openledger_devnet::Console;
 use openledger_primitives::addresses::INFERENCE_LEDGER;
@@ -12,6 +11,7 @@ use serde_json::json;
 use crate::{
     BenchError,
     account::{Account, Signed, Terms},
+    key::Key,
     load::{self, Load, Pace},
     plan::{Plan, Scenario, Size},
     rpc::Rpc,
@@ -40,7 +40,7 @@ pub(crate) struct Target {
     pub(crate) rpc: Rpc,
     pub(crate) probe: Probe,
     /// Pays for everything; for settlements it must own `InferenceLedger`.
-    pub(crate) funder: PrivateKeySigner,
+    pub(crate) funder: Key,
 }
 
 /// What is sent.
@@ -94,9 +94,9 @@ impl Target {
         Ok(Terms { chain_id: chain_id.to(), max_fee: (base_fee * FEE_MARGIN).max(LEAST_FEE) })
     }
 
-    async fn account(&self, signer: PrivateKeySigner) -> Result<Account, BenchError> {
-        let nonce = self.rpc.nonce(signer.address()).await?;
-        Ok(Account { signer, nonce })
+    async fn account(&self, key: Key) -> Result<Account, BenchError> {
+        let nonce = self.rpc.nonce(key.address()).await?;
+        Ok(Account { key, nonce })
     }
 
     /// Signs, prepares, sends, and checks what came of it.

@@ -1,7 +1,6 @@
 //! What a scenario sends: everything is signed before the clock starts.
 
 use alloy_primitives::{Address, TxKind, U256};
-use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{SolCall as _, SolValue as _, sol};
 use clap::ValueEnum;
 use openledger_deploy::Artifacts;
@@ -10,6 +9,7 @@ use rayon::prelude::*;
 use crate::{
     BenchError,
     account::{Account, Call, Signed, Terms, recipient},
+    key::Key,
     settle::{self, Settlements},
 };
 
@@ -76,7 +76,7 @@ pub(crate) struct Plan {
 }
 
 /// Makes a call from the sender's key, its index, and the call's number.
-type Make = dyn Fn(&PrivateKeySigner, usize, usize) -> Call + Send + Sync;
+type Make = dyn Fn(&Key, usize, usize) -> Call + Send + Sync;
 
 /// One scenario's calls.
 struct Work {
@@ -107,9 +107,9 @@ impl Plan {
         let count = |sender: usize| {
             size.transactions / addresses.len() + usize::from(sender < size.transactions % addresses.len())
         };
-        let one = |sender: usize, signer: &PrivateKeySigner| (work.call)(signer, sender, 0);
+        let one = |sender: usize, key: &Key| (work.call)(key, sender, 0);
         let funding = senders.iter().enumerate().map(|(index, sender)| {
-            let Call { value, gas_limit, .. } = one(index, &sender.signer);
+            let Call { value, gas_limit, .. } = one(index, &sender.key);
             let each = U256::from(gas_limit) * U256::from(terms.max_fee) + value;
             Call::transfer(sender.address(), each * U256::from(count(index)))
         });
@@ -120,8 +120,8 @@ impl Plan {
             .par_iter_mut()
             .enumerate()
             .map(|(index, sender)| {
-                let signer = sender.signer.clone();
-                let calls = (0..count(index)).map(|number| (work.call)(&signer, index, number));
+                let key = sender.key.clone();
+                let calls = (0..count(index)).map(|number| (work.call)(&key, index, number));
                 calls.map(|call| sender.sign(terms, call)).collect()
             })
             .collect();
@@ -150,7 +150,7 @@ fn target(size: Size, sender: usize, number: usize) -> Address {
 }
 
 fn transfers(size: Size) -> Work {
-    let call = move |_: &PrivateKeySigner, sender, number| Call::transfer(target(size, sender, number), U256::ONE);
+    let call = move |_: &Key, sender, number| Call::transfer(target(size, sender, number), U256::ONE);
     Work { setup: vec![], call: Box::new(call) }
 }
 
@@ -163,7 +163,7 @@ fn tokens(size: Size, artifacts: &Artifacts, funder: &Account, senders: &[Addres
         Call::contract(token, ERC20_GAS, input)
     };
     setup.extend(senders.iter().map(|sender| move_to(*sender, TOKENS.0)));
-    let call = move |_: &PrivateKeySigner, sender, number| move_to(target(size, sender, number), TOKENS.1);
+    let call = move |_: &Key, sender, number| move_to(target(size, sender, number), TOKENS.1);
     Ok(Work { setup, call: Box::new(call) })
 }
 
@@ -194,7 +194,7 @@ mod tests {
     const TERMS: Terms = Terms { chain_id: 1, max_fee: 10 };
 
     fn account(text: &str) -> Account {
-        Account { signer: derived(text), nonce: 3 }
+        Account { key: derived(text), nonce: 3 }
     }
 
     #[test]

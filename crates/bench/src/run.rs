@@ -5,6 +5,7 @@ use openledger_devnet::{Account, Console, shutdown};
 use crate::{
     BenchArgs, BenchCommand, BenchError,
     args::LoadArgs,
+    key::Key,
     measure::{Measurement, Target},
     report,
     rpc::Rpc,
@@ -17,7 +18,7 @@ pub async fn bench(args: BenchArgs, funder: Option<PrivateKeySigner>) -> Result<
     let work = async {
         match &args.command {
             Some(BenchCommand::Suite(suite)) => crate::suite::run(suite, console).await,
-            None => given(&args, funder.unwrap_or_else(default_funder), console).await,
+            None => given(&args, funder.as_ref().map_or_else(default_funder, key), console).await,
         }
     };
     tokio::select! {
@@ -28,12 +29,16 @@ pub async fn bench(args: BenchArgs, funder: Option<PrivateKeySigner>) -> Result<
 }
 
 /// Has coin on anvil and on the devnet, where it owns the contracts too.
-pub(crate) fn default_funder() -> PrivateKeySigner {
-    Account::role("deployer").signer()
+pub(crate) fn default_funder() -> Key {
+    key(&Account::role("deployer").signer())
+}
+
+fn key(signer: &PrivateKeySigner) -> Key {
+    Key::new(&signer.to_bytes()).expect("the bytes of a key")
 }
 
 /// Measures nodes that run.
-async fn given(args: &BenchArgs, funder: PrivateKeySigner, console: Console) -> Result<(), BenchError> {
+async fn given(args: &BenchArgs, funder: Key, console: Console) -> Result<(), BenchError> {
     args.load.check()?;
     for (flag, count) in [("--pid", args.pids.len()), ("--datadir", args.datadirs.len())] {
         if count > 0 && count != args.rpc.len() {

@@ -1,8 +1,6 @@
 //! Settlements of paid inferences, as an inference server sends them.
 
 use alloy_primitives::{Address, B256, Bytes, U256, keccak256};
-use alloy_signer::SignerSync as _;
-use alloy_signer_local::PrivateKeySigner;
 use alloy_sol_types::{Eip712Domain, SolCall as _};
 use openledger_attribution::{
     FeeSchedule, Platform,
@@ -13,6 +11,7 @@ use openledger_primitives::addresses::{INFERENCE_LEDGER, MODEL_REGISTRY};
 
 use crate::{
     account::{Call, derived, recipient},
+    key::Key,
     plan::Size,
 };
 
@@ -41,7 +40,7 @@ pub(crate) struct Settlements {
     backbone: B256,
     adapter: B256,
     domain: Eip712Domain,
-    payers: Vec<PrivateKeySigner>,
+    payers: Vec<Key>,
     /// The most transactions of one operator.
     each: usize,
     ceiling: U256,
@@ -88,14 +87,14 @@ impl Settlements {
     }
 
     /// An operator's next batch.
-    pub(crate) fn call(&self, operator: &PrivateKeySigner, sender: usize, number: usize) -> Call {
+    pub(crate) fn call(&self, operator: &Key, sender: usize, number: usize) -> Call {
         let first = (sender * self.each + number) * RECEIPTS;
         let batch = (first..first + RECEIPTS).map(|request| self.settlement(operator, request)).collect();
         let gas = 400_000 + RECEIPTS * (200_000 + CONTRIBUTORS * 40_000);
         Call::contract(INFERENCE_LEDGER, gas as u64, IInferenceLedger::settleCall { batch }.abi_encode())
     }
 
-    fn settlement(&self, operator: &PrivateKeySigner, request: usize) -> IInferenceLedger::Settlement {
+    fn settlement(&self, operator: &Key, request: usize) -> IInferenceLedger::Settlement {
         let payer = &self.payers[request % PAYERS];
         let nonce = U256::from(request / PAYERS);
         let model_id = eip712::model_id(self.backbone, self.adapter);
@@ -137,6 +136,6 @@ impl Settlements {
     }
 }
 
-fn signature(signer: &PrivateKeySigner, hash: B256) -> Bytes {
-    signer.sign_hash_sync(&hash).expect("a local key signs every hash").as_bytes().into()
+fn signature(key: &Key, hash: B256) -> Bytes {
+    key.sign(&hash).as_bytes().into()
 }
