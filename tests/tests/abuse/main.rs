@@ -39,6 +39,8 @@ async fn main() -> ExitCode {
     runner.scenario("half_open_connections_take_no_place", limit, sockets::half_open(&mut target)).await;
     runner.scenario("websockets_leave_room_for_others", limit, stubborn::crowd(&mut target)).await;
     runner.scenario("a_client_that_does_not_read_costs_little", limit, stubborn::deaf(&mut target)).await;
+    runner.scenario("a_client_that_waits_keeps_little", limit, stubborn::waiting(&mut target)).await;
+    runner.scenario("calls_that_compute_leave_room_for_others", limit, stubborn::busy(&mut target)).await;
     runner.scenario("large_bodies_share_bounded_memory", limit, stubborn::large(&mut target)).await;
     runner.finish()
 }

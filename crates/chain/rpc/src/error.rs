@@ -130,6 +130,11 @@ impl RpcError {
         )
     }
 
+    /// All large requests and answers together hold as much memory as they may.
+    pub(crate) fn no_memory() -> Self {
+        Self::LimitExceeded("too many large requests and answers at once: try again in a moment".to_owned())
+    }
+
     /// The error of a call that reverted with `output`, with the reason decoded when it is `Error(string)` or `Panic(uint256)`.
     pub fn reverted(output: Bytes) -> Self {
         let message = match GenericContractError::abi_decode(&output) {

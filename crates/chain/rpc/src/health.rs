@@ -12,7 +12,7 @@ use http::{HeaderValue, Method, StatusCode, header::CONTENT_TYPE};
 use jsonrpsee::server::{HttpBody, HttpRequest, HttpResponse};
 use tower::{Layer, Service};
 
-use crate::{ChainApi, metered::RpcMetrics};
+use crate::{ChainApi, gate::Turns, metrics::RpcMetrics};
 
 /// Answers the three paths and passes everything else on.
 #[derive(Clone)]
@@ -20,6 +20,7 @@ pub(crate) struct HealthLayer {
     pub(crate) chain: Arc<dyn ChainApi>,
     /// What the server itself counts.
     pub(crate) metrics: Arc<RpcMetrics>,
+    pub(crate) turns: Arc<Turns>,
 }
 
 impl<S> Layer<S> for HealthLayer {
@@ -52,7 +53,7 @@ where
     }
 
     fn call(&mut self, request: HttpRequest<B>) -> Self::Future {
-        let HealthLayer { chain, metrics } = &self.layer;
+        let HealthLayer { chain, metrics, turns } = &self.layer;
         let answer = match (request.method(), request.uri().path()) {
             (&Method::GET, "/health") => {
                 let health = chain.health();
@@ -65,6 +66,7 @@ where
             (&Method::GET, "/metrics") => {
                 let mut text = chain.metrics();
                 metrics.render(&mut text);
+                turns.render(&mut text);
                 Some((StatusCode::OK, "text/plain; version=0.0.4", text))
             }
             _ => None,

@@ -12,7 +12,7 @@ mod eth;
 mod fees;
 mod gate;
 mod health;
-mod metered;
+mod metrics;
 mod openrpc;
 mod ots;
 mod ots_search;

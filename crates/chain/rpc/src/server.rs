@@ -39,7 +39,7 @@ use crate::{
     },
     gate::{self, Gate},
     health::HealthLayer,
-    metered::{MeteredLayer, RpcMetrics},
+    metrics::RpcMetrics,
     openrpc::OPENRPC,
     ots::{ErigonServer, OtterscanServer},
     ots_search::OtterscanSearchServer,
@@ -58,6 +58,8 @@ pub struct Limits {
     pub max_request_bytes: u32,
     /// Largest response body in bytes.
     pub max_response_bytes: u32,
+    /// Largest message of a WebSocket in bytes. Its connection may keep a buffer of that size.
+    pub max_message_bytes: u32,
     /// Bytes of memory for requests and answers, those up to 64 KiB not counted.
     pub max_body_memory: usize,
     /// Time in which the body of a request has to come.
@@ -101,6 +103,7 @@ impl Default for Limits {
         Self {
             max_request_bytes: 5 * 1024 * 1024,
             max_response_bytes: 50 * 1024 * 1024,
+            max_message_bytes: 1 << 20,
             max_body_memory: 256 << 20,
             max_body_time: Duration::from_secs(30),
             max_connections: 500,
@@ -136,17 +139,18 @@ impl RpcServer {
         let methods = Methods::from(methods(chain.clone(), limits.clone()));
         let metrics = Arc::new(RpcMetrics::new(methods.method_names()));
         let max_response_bytes = limits.max_response_bytes as usize;
-        // Any page may read a public chain; nothing here depends on cookies.
-        let http = ServiceBuilder::new()
-            .layer(CorsLayer::permissive())
-            .layer(HealthLayer { chain: chain.clone(), metrics: metrics.clone() });
         let gate = Gate::new(limits);
+        // Any page may read a public chain; nothing here depends on cookies.
+        let http = ServiceBuilder::new().layer(CorsLayer::permissive()).layer(HealthLayer {
+            chain: chain.clone(),
+            metrics: metrics.clone(),
+            turns: gate.turns(),
+        });
         let rpc = RpcServiceBuilder::new()
             .layer(gate.admission(metrics.clone()))
             .layer(StrictHexLayer { metrics: metrics.clone() })
-            .layer(SubmissionsLayer { chain, metrics: metrics.clone(), max_response_bytes })
-            .layer(MeteredLayer { metrics, max_response_bytes });
-        let service = |gate: &Gate, stop| http.service(Transport::new(methods.clone(), rpc, gate, stop));
+            .layer(SubmissionsLayer { chain, metrics: metrics.clone(), max_response_bytes });
+        let service = |gate: &Gate, stop| http.service(Transport::new(methods.clone(), metrics, rpc, gate, stop));
         Self::listen(address, gate, methods.clone(), service).await
     }
 
@@ -163,9 +167,11 @@ impl RpcServer {
             ..Limits::default()
         };
         let methods = Methods::from(AdminServer::into_rpc(api));
+        // Who calls them is the operator, who sees in the log what came of it.
+        let metrics = Arc::new(RpcMetrics::new([]));
         let gate = Gate::new(limits);
         let service = |gate: &Gate, stop| {
-            let transport = Transport::new(methods.clone(), RpcServiceBuilder::new(), gate, stop);
+            let transport = Transport::new(methods.clone(), metrics, RpcServiceBuilder::new(), gate, stop);
             ServiceBuilder::new().layer(AuthLayer::new(secret)).service(transport)
         };
         Self::listen(address, gate, methods.clone(), service).await
@@ -235,7 +241,7 @@ fn methods(chain: Arc<dyn ChainApi>, limits: Limits) -> RpcModule<()> {
         .and_then(|()| all.merge(OpenLedgerServer::into_rpc(context)));
     let merged = merged.and_then(|()| {
         // The one method whose namespace ends with a point, by which tools find all others.
-        all.register_method("rpc.discover", |_, _, _| Ok::<_, ErrorObjectOwned>(&**OPENRPC)).map(|_| ())
+        all.register_blocking_method("rpc.discover", |_, _, _| Ok::<_, ErrorObjectOwned>(&**OPENRPC)).map(|_| ())
     });
     merged.expect("no two namespaces define the same method");
     all

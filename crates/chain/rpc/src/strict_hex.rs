@@ -12,7 +12,7 @@ use jsonrpsee::{
 };
 use tower::Layer;
 
-use crate::{RpcError, metered::RpcMetrics};
+use crate::{RpcError, metrics::RpcMetrics};
 
 /// Looks at the parameters of calls, alone or in a batch.
 #[derive(Debug, Clone)]

@@ -11,7 +11,7 @@ use jsonrpsee::{
 };
 use tower::Layer;
 
-use crate::{ChainApi, RpcError, metered::RpcMetrics};
+use crate::{ChainApi, RpcError, metrics::RpcMetrics};
 
 /// What batches of transactions are made of.
 const METHOD: &str = "eth_sendRawTransaction";

@@ -1,22 +1,57 @@
 //! The JSON-RPC over real sockets, in front of a real chain.
 
-use std::sync::Arc;
+use std::{
+    sync::{Arc, Weak},
+    time::Duration,
+};
 
 use alloy_primitives::{B256, keccak256};
 use alloy_trie::{Nibbles, TrieAccount, proof::verify_proof};
 use openledger_rpc::{Limits, RpcServer};
 use serde_json::{Value, json};
+use tokio::runtime::Handle;
 
 use super::actors::{Actor, RECIPIENT, user};
-use crate::{api::NodeApi, control::SequencerControl};
+use crate::{Chain, api::NodeApi, control::SequencerControl};
 
 /// A node with blocks and transfers, and its RPC.
 pub(super) struct Served {
     pub(super) actor: Actor,
-    server: RpcServer,
     pub(super) url: String,
     pub(super) http: reqwest::Client,
+    serving: Serving,
+    // What the database writes as it is closed would make a new folder of one that is removed before.
     _datadir: tempfile::TempDir,
+}
+
+/// Dropping it ends the server, and waits until nothing that it was doing holds the chain.
+struct Serving {
+    server: Option<RpcServer>,
+    chain: Weak<Chain>,
+}
+
+impl Serving {
+    fn server(&self) -> &RpcServer {
+        self.server.as_ref().expect("it is taken at the end")
+    }
+}
+
+impl Drop for Serving {
+    fn drop(&mut self) {
+        let server = self.server.take();
+        let ended = async {
+            // Its methods hold the chain, too.
+            if let Some(server) = server {
+                server.stop().await;
+            }
+            while self.chain.strong_count() > 0 {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        };
+        let ended = async { tokio::time::timeout(Duration::from_secs(10), ended).await };
+        // A test that failed may hold a part of the node.
+        let _ = tokio::task::block_in_place(|| Handle::current().block_on(ended));
+    }
 }
 
 impl Served {
@@ -39,7 +74,8 @@ impl Served {
         };
         let server = RpcServer::start("127.0.0.1:0".parse().unwrap(), Arc::new(api), limits).await.unwrap();
         let url = format!("http://{}", server.address());
-        Self { actor, server, url, http: reqwest::Client::new(), _datadir: datadir }
+        let serving = Serving { server: Some(server), chain: Arc::downgrade(&actor.chain) };
+        Self { actor, url, http: reqwest::Client::new(), serving, _datadir: datadir }
     }
 
     /// Where it is served.
@@ -49,12 +85,12 @@ impl Served {
 
     /// Names of the methods that are served.
     pub(super) fn methods(&self) -> impl Iterator<Item = &'static str> + '_ {
-        self.server.methods()
+        self.serving.server().methods()
     }
 
     /// Stops serving.
     pub(super) async fn stop(&self) {
-        self.server.clone().stop().await;
+        self.serving.server().clone().stop().await;
     }
 
     /// The JSON that comes for this body.
@@ -70,7 +106,7 @@ impl Served {
 
     /// The same server over WebSocket.
     pub(super) fn ws_url(&self) -> String {
-        format!("ws://{}", self.server.address())
+        format!("ws://{}", self.serving.server().address())
     }
 
     /// The text at a path, such as `/metrics`.
@@ -146,7 +182,7 @@ async fn a_wallet_finds_what_it_asks_for() {
         (Some("0x0"), 10)
     );
     assert_eq!(history["reward"].as_array().unwrap().len(), 9);
-    node.server.stop().await;
+    node.stop().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -78,7 +78,7 @@ async fn a_subscription_is_made_alone_and_ends_when_it_is_told() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_message_that_is_too_large_is_said_to_be_and_ends_the_socket() {
-    let node = Served::start_with(Limits { max_request_bytes: 1000, ..Limits::default() }).await;
+    let node = Served::start_with(Limits { max_message_bytes: 1000, ..Limits::default() }).await;
     let mut socket = Socket::open(&node.ws_url()).await;
     assert_eq!(socket.ask(&format!("{:>1000}", call(1, "eth_chainId", json!([])))).await["result"], "0x4f4c");
     // The second is more than fits between the two ends.
@@ -99,6 +99,67 @@ async fn large_messages_share_the_memory_that_there_is() {
         let answer = socket.ask(message).await;
         assert_eq!((&answer["id"], &answer["error"]["code"]), (&json!(1), &json!(-32005)), "{answer}");
     }
+    assert_eq!(socket.ask(&call(2, "eth_chainId", json!([]))).await["result"], "0x4f4c");
+
+    // A message is not kept to its end where there is no memory for what came of it.
+    for size in [200_000, 1 << 20] {
+        let answer = socket.ask(&" ".repeat(size)).await;
+        assert_eq!((&answer["id"], &answer["error"]["code"]), (&Value::Null, &json!(-32005)), "{answer}");
+        assert_eq!(socket.next().await, Err(Some(CloseCode::Again)));
+        socket = Socket::open(&node.ws_url()).await;
+    }
+    // Small ones are taken, however many come at once.
+    let small = format!("{:>60000}", call(3, "eth_chainId", json!([])));
+    for _ in 0..20 {
+        socket.send(&small).await;
+    }
+    for _ in 0..20 {
+        assert_eq!(socket.next().await.unwrap()["result"], "0x4f4c");
+    }
+}
+
+/// A client that has sent half of a message of 1 MiB, and does not go on.
+async fn half_a_message(node: &Served) -> TcpStream {
+    let mut socket = TcpStream::connect(node.url.strip_prefix("http://").unwrap()).await.unwrap();
+    socket.write_all(handshake(KEY).as_bytes()).await.unwrap();
+    let mut heard = Vec::new();
+    while !heard.ends_with(b"\r\n\r\n") {
+        heard.push(socket.read_u8().await.unwrap());
+    }
+    // A text in one frame, eight bytes of length, a mask of zeros (RFC 6455, section 5.2).
+    socket.write_all(&[0x81, 0xff, 0, 0, 0, 0, 0, 0x10, 0, 0, 0, 0, 0, 0]).await.unwrap();
+    socket.write_all(&vec![b' '; 1 << 19]).await.unwrap();
+    socket
+}
+
+/// Asks with a message of 0.75 MiB, each time on a new socket, until it is answered with this.
+async fn ask_until(node: &Served, expected: fn(&Value) -> bool) {
+    let message = " ".repeat(3 << 18) + &call(1, "eth_chainId", json!([]));
+    let ask = async { while !expected(&Socket::open(&node.ws_url()).await.ask(&message).await) {} };
+    tokio::time::timeout(Duration::from_secs(30), ask).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn messages_that_are_not_whole_hold_memory_too() {
+    let node = Served::start_with(Limits { max_body_memory: 3 << 19, ..Limits::default() }).await;
+    let halves = [half_a_message(&node).await, half_a_message(&node).await];
+    ask_until(&node, |answer| answer["error"]["code"] == -32005).await;
+    drop(halves);
+    ask_until(&node, |answer| answer["result"] == "0x4f4c").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_large_answer_comes_in_frames_that_make_one_message() {
+    let node = Served::start().await;
+    let mut socket = Socket::open(&node.ws_url()).await;
+    let answer = socket.ask(&call(1, "rpc.discover", json!([]))).await;
+    assert!(answer.to_string().len() > 64 << 10, "it fits one frame");
+    let response = reqwest::Client::new()
+        .post(&node.url)
+        .header("content-type", "application/json")
+        .body(call(1, "rpc.discover", json!([])))
+        .send();
+    assert_eq!(answer, response.await.unwrap().json::<Value>().await.unwrap());
     assert_eq!(socket.ask(&call(2, "eth_chainId", json!([]))).await["result"], "0x4f4c");
 }
 

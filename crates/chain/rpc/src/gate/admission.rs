@@ -10,11 +10,11 @@ use jsonrpsee::{
 use tower::Layer;
 
 use super::{connections::Connection, rate::Buckets};
-use crate::{RpcError, metered::RpcMetrics};
+use crate::{RpcError, metrics::RpcMetrics};
 
 /// Where a request comes from, as far as the server trusts what it is told. In the request's extensions.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Source(pub(super) IpAddr);
+pub(crate) struct Source(pub(crate) IpAddr);
 
 /// In a response's extensions: its source sends too much.
 #[derive(Debug, Clone, Copy)]

@@ -42,6 +42,48 @@ pub(crate) struct BodyMemory(Arc<Semaphore>);
 /// A part of it, none for what is small; dropping it gives it back.
 pub(crate) type Share = Option<OwnedSemaphorePermit>;
 
+/// Whether something with this many bytes is always taken or given.
+pub(crate) const fn is_small(bytes: usize) -> bool {
+    bytes <= SMALL
+}
+
+/// The share of something that is not whole yet. It grows with what came, not with what was announced.
+#[derive(Debug)]
+pub(crate) struct Growing {
+    memory: BodyMemory,
+    /// Bytes that need no share.
+    free: usize,
+    bytes: usize,
+    share: Share,
+}
+
+impl Growing {
+    /// Some more came; `false` if there is no memory for it.
+    pub(crate) fn grow(&mut self, bytes: usize) -> bool {
+        self.bytes += bytes;
+        let has = self.share.as_ref().map_or(0, |share| share.num_permits() * UNIT);
+        if self.bytes <= self.free || self.bytes <= has {
+            return true;
+        }
+        let Some(more) = self.memory.take(self.bytes - has) else { return false };
+        match &mut self.share {
+            Some(share) => share.merge(more),
+            none => *none = Some(more),
+        }
+        true
+    }
+
+    /// So much of what came was something else, and is not kept.
+    pub(crate) fn shrink(&mut self, bytes: usize) {
+        self.bytes = self.bytes.saturating_sub(bytes);
+    }
+
+    /// It is whole; the next begins.
+    pub(crate) fn reset(&mut self) {
+        (self.bytes, self.share) = (0, None);
+    }
+}
+
 impl BodyMemory {
     pub(super) fn new(bytes: usize) -> Self {
         Self(Arc::new(Semaphore::new(bytes / UNIT)))
@@ -70,28 +112,28 @@ impl BodyMemory {
 
     async fn read_within(&self, mut body: Incoming, max: usize) -> Result<(Bytes, Share), BodyError> {
         let mut read = BytesMut::new();
-        let mut share: Share = None;
+        let mut growing = self.growing(0);
         while let Some(frame) = body.frame().await {
             let Ok(data) = frame.map_err(|_| BodyError::Broken)?.into_data() else { continue };
             if read.len() + data.len() > max {
                 return Err(BodyError::TooLarge);
             }
-            // Memory is taken for what came, not for what was announced.
-            if read.len() + data.len() > SMALL {
-                let more = self.take(data.len()).ok_or(BodyError::NoMemory)?;
-                match &mut share {
-                    Some(share) => share.merge(more),
-                    None => share = Some(more),
-                }
+            if !growing.grow(data.len()) {
+                return Err(BodyError::NoMemory);
             }
             read.extend_from_slice(&data);
         }
-        Ok((read.freeze(), share))
+        Ok((read.freeze(), growing.share))
+    }
+
+    /// For something that will grow, with which up to `more` bytes of something else are read.
+    pub(crate) fn growing(&self, more: usize) -> Growing {
+        Growing { memory: self.clone(), free: SMALL + more, bytes: 0, share: None }
     }
 
     /// The share of something with this many bytes; `None` if there is no memory for it.
     pub(crate) fn share(&self, bytes: usize) -> Option<Share> {
-        if bytes <= SMALL { Some(None) } else { self.take(bytes).map(Some) }
+        if is_small(bytes) { Some(None) } else { self.take(bytes).map(Some) }
     }
 
     /// An answer that holds its share of memory until it is sent or given up; `None` if there is no memory for it.
@@ -144,5 +186,25 @@ mod tests {
         assert!(memory.hold(answer(SMALL)).is_some());
         assert_eq!(first.into_body().collect().await.unwrap().to_bytes().len(), 200 << 10);
         assert!(memory.hold(answer(200 << 10)).is_some(), "what was sent is given back");
+    }
+
+    #[test]
+    fn what_grows_takes_memory_as_it_comes() {
+        let memory = BodyMemory::new(300 << 10);
+        let (mut first, mut second) = (memory.growing(0), memory.growing(1 << 10));
+        assert!(first.grow(SMALL) && second.grow(SMALL + (1 << 10)));
+        assert_eq!(memory.0.available_permits(), 300);
+        assert!((0..1000).all(|_| first.grow(100)));
+        assert_eq!(memory.0.available_permits(), 300 - (SMALL + 100_000).div_ceil(UNIT));
+        assert!(!second.grow(100 << 10), "beside 162 KiB there is none for 165");
+        first.reset();
+        assert_eq!(memory.0.available_permits(), 300);
+        assert!(second.grow(0), "the first gave its share back");
+        // Small things in between count for nothing, however many they are.
+        for _ in 0..1000 {
+            assert!(first.grow(1000));
+            first.shrink(1000);
+        }
+        assert!(first.share.is_none());
     }
 }

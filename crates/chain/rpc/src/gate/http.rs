@@ -17,8 +17,9 @@ use super::{
     body::{BodyError, BodyMemory},
     connections::{Connection, Connections},
     rate::Buckets,
+    turns::Turns,
 };
-use crate::{Limits, metered::RpcMetrics};
+use crate::{Limits, metrics::RpcMetrics};
 
 /// What all connections of a server share.
 #[derive(Debug)]
@@ -26,6 +27,7 @@ pub(crate) struct Gate {
     pub(crate) limits: Limits,
     pub(super) connections: Arc<Connections>,
     memory: BodyMemory,
+    turns: Arc<Turns>,
     buckets: Arc<Buckets>,
 }
 
@@ -34,6 +36,7 @@ impl Gate {
         Self {
             connections: Connections::new(limits.max_connections, limits.max_websockets),
             memory: BodyMemory::new(limits.max_body_memory),
+            turns: Arc::new(Turns::new()),
             buckets: Arc::new(Buckets::new(limits.max_transactions_per_source)),
             limits,
         }
@@ -42,6 +45,11 @@ impl Gate {
     /// The memory that requests and answers share.
     pub(crate) fn memory(&self) -> BodyMemory {
         self.memory.clone()
+    }
+
+    /// The turns of all calls.
+    pub(crate) fn turns(&self) -> Arc<Turns> {
+        self.turns.clone()
     }
 
     /// The layer that limits calls.

@@ -8,11 +8,13 @@ mod http;
 mod rate;
 mod serve;
 mod socket;
+mod turns;
 
-pub(crate) use admission::AdmissionLayer;
-pub(crate) use body::{BodyMemory, Share};
+pub(crate) use admission::{AdmissionLayer, Source};
+pub(crate) use body::{BodyMemory, Growing, Share, is_small};
 pub(crate) use connections::Connection;
 #[cfg(test)]
 pub(crate) use connections::Connections;
 pub(crate) use http::Gate;
 pub(crate) use serve::serve;
+pub(crate) use turns::{Turn, Turns};

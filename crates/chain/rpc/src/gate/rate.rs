@@ -71,7 +71,7 @@ impl Generations {
 }
 
 /// Whose address it is: whoever has an IPv6 address has its whole /64.
-fn subscriber(source: IpAddr) -> IpAddr {
+pub(super) fn subscriber(source: IpAddr) -> IpAddr {
     match source {
         IpAddr::V4(_) => source,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),

@@ -3,6 +3,7 @@
 use std::{
     future::Future,
     pin::Pin,
+    sync::Arc,
     task::{Context, Poll},
 };
 
@@ -21,18 +22,19 @@ use tower::{Layer, Service};
 
 use super::{
     dispatch::{self, Calls},
-    methods::MethodService,
+    methods::{MethodService, Shared},
     websocket,
 };
 use crate::{
     Limits,
     gate::{BodyMemory, Gate},
+    metrics::RpcMetrics,
 };
 
 /// Answers the HTTP requests of all connections.
 #[derive(Debug, Clone)]
 pub(crate) struct Transport<L> {
-    pub(super) methods: Methods,
+    pub(super) shared: Arc<Shared>,
     /// What calls pass on their way to the methods.
     pub(super) layers: RpcServiceBuilder<L>,
     pub(super) limits: Limits,
@@ -41,8 +43,15 @@ pub(crate) struct Transport<L> {
 }
 
 impl<L> Transport<L> {
-    pub(crate) fn new(methods: Methods, layers: RpcServiceBuilder<L>, gate: &Gate, stop: StopHandle) -> Self {
-        Self { methods, layers, limits: gate.limits.clone(), memory: gate.memory(), stop }
+    pub(crate) fn new(
+        methods: Methods,
+        metrics: Arc<RpcMetrics>,
+        layers: RpcServiceBuilder<L>,
+        gate: &Gate,
+        stop: StopHandle,
+    ) -> Self {
+        let shared = Arc::new(Shared::new(methods, metrics, gate));
+        Self { shared, layers, limits: gate.limits.clone(), memory: gate.memory(), stop }
     }
 }
 
@@ -83,8 +92,7 @@ where
         }
         let (parts, body) = request.into_parts();
         let body = body.collect().await?.to_bytes();
-        let methods = MethodService::new(self.methods, self.limits.max_response_bytes as usize, None);
-        let calls = self.layers.service(methods);
+        let calls = self.layers.service(MethodService::new(self.shared, None));
         let answer = dispatch::answer(&body, self.limits.max_batch, &calls, &parts.extensions).await;
         if answer.is_notification() {
             return Ok(response::ok_response(HttpBody::empty()));

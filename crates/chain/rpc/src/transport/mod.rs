@@ -3,6 +3,7 @@
 mod dispatch;
 mod http;
 mod methods;
+mod received;
 mod websocket;
 
 pub(crate) use http::Transport;

@@ -3,7 +3,7 @@
 //! One task reads and writes. While it waits for a client to read what it is sent, it reads nothing from it: so a client costs no
 //! more than [`RUNNING`] calls, however many it sends.
 
-use std::{future::Future, sync::Arc, time::Duration};
+use std::{future::Future, io::ErrorKind::OutOfMemory, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use futures::{SinkExt as _, StreamExt as _};
@@ -31,7 +31,13 @@ use tokio_tungstenite::{
     tungstenite::{
         Error, Message,
         handshake::server::create_response_with_body,
-        protocol::{CloseFrame, Role, WebSocketConfig, frame::coding::CloseCode},
+        protocol::{
+            CloseFrame, Role, WebSocketConfig,
+            frame::{
+                Frame,
+                coding::{CloseCode, Data, OpCode},
+            },
+        },
     },
 };
 use tower::Layer;
@@ -40,6 +46,7 @@ use super::{
     dispatch::{self, Calls},
     http::Transport,
     methods::{MethodService, Subscriptions},
+    received::{READ_AT_ONCE, Received},
 };
 use crate::{
     RpcError,
@@ -50,10 +57,12 @@ use crate::{
 const RUNNING: usize = 8;
 /// Notifications that wait to be sent, and how many are sent before something else gets its turn.
 const NOTIFICATIONS: usize = 64;
+/// Answers are sent in frames of at most so many bytes, which are copied on their way.
+const FRAME: usize = 64 << 10;
 /// How long calls in flight may take when the server stops, and how long a client has to take its leave.
 const END_WITHIN: Duration = Duration::from_secs(5);
 
-type Stream = WebSocketStream<TokioIo<Upgraded>>;
+type Stream = WebSocketStream<Received<TokioIo<Upgraded>>>;
 
 /// Answers the handshake, and serves the WebSocket in a task of its own once the answer is sent.
 pub(super) fn accept<L>(transport: Transport<L>, mut request: HttpRequest) -> HttpResponse
@@ -68,14 +77,17 @@ where
     let extensions = request.extensions().clone();
     tokio::spawn(async move {
         let stream = match upgrade.await {
-            Ok(upgraded) => TokioIo::new(upgraded),
+            Ok(upgraded) => Received::new(TokioIo::new(upgraded), &transport.memory),
             Err(error) => {
                 tracing::debug!(%error, "a connection ended before it became a WebSocket");
                 return;
             }
         };
-        let max = transport.limits.max_request_bytes as usize;
-        let config = WebSocketConfig::default().max_message_size(Some(max)).max_frame_size(Some(max));
+        let max = transport.limits.max_message_bytes as usize;
+        let config = WebSocketConfig::default()
+            .read_buffer_size(READ_AT_ONCE)
+            .max_message_size(Some(max))
+            .max_frame_size(Some(max));
         let stream = WebSocketStream::from_raw_socket(stream, Role::Server, Some(config)).await;
         serve(transport, stream, extensions).await;
     });
@@ -96,7 +108,7 @@ struct Session<S> {
     stream: Stream,
     calls: S,
     max_batch: u32,
-    max_request_bytes: u32,
+    max_message_bytes: u32,
     memory: BodyMemory,
     reader: Reader,
     extensions: Extensions,
@@ -109,7 +121,7 @@ async fn serve<L>(transport: Transport<L>, stream: Stream, extensions: Extension
 where
     L: Layer<MethodService, Service: Calls>,
 {
-    let Transport { methods, layers, limits, memory, stop } = transport;
+    let Transport { shared, layers, limits, memory, stop } = transport;
     let (sink, notifications) = mpsc::channel(NOTIFICATIONS);
     let connection = extensions.get::<Arc<Connection>>().expect("the gate puts it there").clone();
     let subscriptions = Subscriptions {
@@ -117,12 +129,12 @@ where
         sink: MethodSink::new(sink),
         limit: BoundedSubscriptions::new(limits.max_subscriptions),
     };
-    let methods = MethodService::new(methods, limits.max_response_bytes as usize, Some(subscriptions));
+    let methods = MethodService::new(shared, Some(subscriptions));
     let session = Session {
         stream,
         calls: layers.service(methods),
         max_batch: limits.max_batch,
-        max_request_bytes: limits.max_request_bytes,
+        max_message_bytes: limits.max_message_bytes,
         memory,
         reader: Reader { connection, max_silence: limits.max_silence },
         extensions,
@@ -145,9 +157,9 @@ impl<S: Calls> Session<S> {
 
     async fn close(&mut self, code: CloseCode) -> Result<(), Error> {
         self.stream.close(Some(CloseFrame { code, reason: Default::default() })).await?;
-        if code == CloseCode::Size {
+        if matches!(code, CloseCode::Size | CloseCode::Again) {
             // A connection that is closed with something unread is reset, and the client may not see what it was told.
-            let rest = self.stream.get_mut();
+            let rest = self.stream.get_mut().uncounted();
             rest.shutdown().await?;
             tokio::io::copy(rest, &mut tokio::io::sink()).await?;
         }
@@ -171,11 +183,12 @@ impl<S: Calls> Session<S> {
                         Some(Ok(Message::Text(text))) => self.answer(text.into()),
                         Some(Ok(Message::Binary(bytes))) => self.answer(bytes),
                         // Pings and the client's closing are answered when the next message is waited for.
-                        Some(Ok(_)) => (),
+                        Some(Ok(control)) => self.stream.get_mut().control(control.len()),
                         Some(Err(Error::Capacity(_))) => {
-                            let error = reject_too_big_request(self.max_request_bytes);
-                            self.send([MethodResponse::error(Id::Null, error).into_json()]).await?;
-                            return Ok(Some(CloseCode::Size));
+                            return self.refuse(reject_too_big_request(self.max_message_bytes), CloseCode::Size).await;
+                        }
+                        Some(Err(Error::Io(error))) if error.kind() == OutOfMemory => {
+                            return self.refuse(RpcError::no_memory().into(), CloseCode::Again).await;
                         }
                         Some(Err(error)) => return Err(error),
                     }
@@ -197,18 +210,26 @@ impl<S: Calls> Session<S> {
         }
     }
 
+    /// Says why a message is not even read to its end, which ends the socket.
+    async fn refuse(&mut self, error: ErrorObjectOwned, code: CloseCode) -> Result<Option<CloseCode>, Error> {
+        self.send([MethodResponse::error(Id::Null, error).into_json()]).await?;
+        Ok(Some(code))
+    }
+
     /// Answers a message in a task of its own.
     fn answer(&mut self, message: Bytes) {
+        self.stream.get_mut().message();
+        let share = self.memory.share(message.len());
         let (calls, memory, extensions, max_batch) =
             (self.calls.clone(), self.memory.clone(), self.extensions.clone(), self.max_batch);
         self.running.spawn(async move {
-            let Some(_share) = memory.share(message.len()) else {
-                return (dispatch::refusal(&message, no_memory()), None);
+            let Some(_share) = share else {
+                return (dispatch::refusal(&message, RpcError::no_memory()), None);
             };
             let answer = dispatch::answer(&message, max_batch, &calls, &extensions).await;
             match memory.share(answer.as_json().get().len()) {
                 Some(share) => (answer, share),
-                None => (dispatch::refusal(&message, no_memory()), None),
+                None => (dispatch::refusal(&message, RpcError::no_memory()), None),
             }
         });
     }
@@ -229,8 +250,9 @@ impl<S: Calls> Session<S> {
 
     async fn send(&mut self, messages: impl IntoIterator<Item = Box<RawValue>>) -> Result<(), Error> {
         for json in messages {
-            let text = Message::text(String::from(Box::<str>::from(json)));
-            self.reader.takes(self.stream.feed(text)).await?;
+            for frame in frames(String::from(Box::<str>::from(json)).into()) {
+                self.reader.takes(self.stream.feed(frame)).await?;
+            }
         }
         self.reader.takes(self.stream.flush()).await
     }
@@ -247,9 +269,14 @@ impl<S: Calls> Session<S> {
     }
 }
 
-fn no_memory() -> ErrorObjectOwned {
-    let message = "too many large requests and answers at once: try again in a moment";
-    RpcError::LimitExceeded(message.to_owned()).into()
+/// A text, in as many frames as it takes (RFC 6455, section 5.4).
+fn frames(text: Bytes) -> impl Iterator<Item = Message> {
+    let count = text.len().div_ceil(FRAME);
+    (0..count).map(move |at| {
+        let part = text.slice(at * FRAME..text.len().min((at + 1) * FRAME));
+        let kind = if at == 0 { Data::Text } else { Data::Continue };
+        Message::Frame(Frame::message(part, OpCode::Data(kind), at + 1 == count))
+    })
 }
 
 /// The client as a reader of what it is sent.
