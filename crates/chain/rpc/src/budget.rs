@@ -1,7 +1,5 @@
 //! Bounds on what a trace may cost: memory while it is recorded, and time.
 
-use std::time::{Duration, Instant};
-
 use alloy_primitives::Log;
 use alloy_rpc_types_trace::geth::GethDebugTracingOptions;
 use revm::{
@@ -14,7 +12,7 @@ use revm::{
     },
 };
 
-use crate::RpcError;
+use crate::{RpcError, context::Deadline};
 
 /// Bytes that are counted for each step, call or log besides what it carries.
 const RECORD: usize = 256;
@@ -37,8 +35,7 @@ struct PerStep {
 #[derive(Debug)]
 pub(crate) struct Budget {
     bytes_left: usize,
-    started: Instant,
-    time: Duration,
+    deadline: Deadline,
     steps: u64,
     slots: usize,
     per_step: Option<PerStep>,
@@ -47,7 +44,7 @@ pub(crate) struct Budget {
 
 impl Budget {
     /// A budget for these options.
-    pub(crate) fn new(options: &GethDebugTracingOptions, bytes: usize, time: Duration) -> Self {
+    pub(crate) fn new(options: &GethDebugTracingOptions, bytes: usize, deadline: Deadline) -> Self {
         let config = &options.config;
         let per_step = options.tracer.is_none().then(|| PerStep {
             stack: config.is_stack_enabled(),
@@ -55,7 +52,7 @@ impl Budget {
             storage: config.is_storage_enabled(),
             return_data: config.is_return_data_enabled(),
         });
-        Self { bytes_left: bytes, started: Instant::now(), time, steps: 0, slots: 0, per_step, exceeded: None }
+        Self { bytes_left: bytes, deadline, steps: 0, slots: 0, per_step, exceeded: None }
     }
 
     /// Whether all of the trace was recorded.
@@ -103,7 +100,7 @@ impl<CTX: ContextTr> Inspector<CTX> for Budget {
             self.charge_step(kept, interpreter);
         }
         self.steps += 1;
-        if self.steps.is_multiple_of(CLOCK_STEPS) && self.started.elapsed() > self.time {
+        if self.steps.is_multiple_of(CLOCK_STEPS) && self.deadline.is_over() {
             self.exceed("takes longer than this node allows");
         }
         if self.exceeded.is_some() {

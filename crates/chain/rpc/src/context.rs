@@ -1,8 +1,11 @@
 //! What every namespace shares: the node, the limits, and how block ids are resolved.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::{Duration, Instant},
 };
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
@@ -28,7 +31,35 @@ impl Drop for TracePlace {
     }
 }
 
+/// When a call has to be done.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Deadline {
+    started: Instant,
+    time: Duration,
+}
+
+impl Deadline {
+    /// Whether there is no time left.
+    pub(crate) fn is_over(&self) -> bool {
+        self.started.elapsed() > self.time
+    }
+
+    /// Fails if there is no time left, with `advice` on what to ask instead.
+    pub(crate) fn check(&self, advice: &str) -> Result<(), RpcError> {
+        if !self.is_over() {
+            return Ok(());
+        }
+        let milliseconds = self.time.as_millis();
+        Err(RpcError::LimitExceeded(format!("this takes longer than {milliseconds} ms: {advice}")))
+    }
+}
+
 impl Context {
+    /// The deadline of a call that begins now.
+    pub(crate) fn deadline(&self) -> Deadline {
+        Deadline { started: Instant::now(), time: self.limits.max_call_time }
+    }
+
     /// Takes a place among the traces that may run at the same time: each holds a lot of memory.
     pub(crate) fn begin_trace(&self) -> Result<TracePlace, RpcError> {
         let running = self.traces.fetch_add(1, Ordering::Relaxed);

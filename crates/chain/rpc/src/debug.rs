@@ -234,7 +234,7 @@ impl Tracing {
             ));
         }
         let limit = options.config.limit.filter(|limit| *limit > 0).unwrap_or(u64::MAX);
-        let budget = Budget::new(&options, context.limits.max_trace_bytes, context.limits.max_trace_time);
+        let budget = Budget::new(&options, context.limits.max_trace_bytes, context.deadline());
         let inspector = DebugInspector::new(options).map_err(|error| RpcError::InvalidParams(error.to_string()))?;
         Ok(Self { inspectors: (inspector, budget), limit: limit.try_into().unwrap_or(usize::MAX) })
     }

@@ -245,7 +245,7 @@ impl Context {
     }
 
     fn budget(&self) -> Budget {
-        Budget::new(&call_tracer(), self.limits.max_trace_bytes, self.limits.max_trace_time)
+        Budget::new(&call_tracer(), self.limits.max_trace_bytes, self.deadline())
     }
 
     /// Executes a transaction of a block once more.

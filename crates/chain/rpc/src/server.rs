@@ -92,8 +92,8 @@ pub struct Limits {
     pub max_traces: usize,
     /// Bytes that one request for traces may keep in memory, as far as they are counted.
     pub max_trace_bytes: usize,
-    /// Time of one request for traces.
-    pub max_trace_time: Duration,
+    /// Time of one call that computes or searches. A precompile that runs is not interrupted; its gas bounds it.
+    pub max_call_time: Duration,
     /// Gas of one `eth_call` or `eth_estimateGas`.
     pub max_call_gas: u64,
 }
@@ -119,7 +119,7 @@ impl Default for Limits {
             max_pool_content: 10_000,
             max_traces: 4,
             max_trace_bytes: 64 << 20,
-            max_trace_time: Duration::from_secs(5),
+            max_call_time: Duration::from_secs(5),
             max_call_gas: 50_000_000,
         }
     }

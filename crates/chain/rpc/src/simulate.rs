@@ -18,7 +18,7 @@ use revm::{
 
 use crate::{
     RpcError,
-    context::Context,
+    context::{Context, Deadline},
     database::StateDatabase,
     overrides,
     replay::{Database, Inspected, Observer},
@@ -32,6 +32,7 @@ pub(crate) struct Simulation {
     db: Database,
     env: EvmEnv<OpSpecId>,
     precompiles: PrecompilesMap,
+    deadline: Deadline,
 }
 
 impl Simulation {
@@ -56,7 +57,7 @@ impl Simulation {
         if let Some(state) = state {
             overrides::apply(state, &mut db, &mut precompiles)?;
         }
-        Ok(Self { db, env, precompiles })
+        Ok(Self { db, env, precompiles, deadline: context.deadline() })
     }
 
     /// Gas limit of the block.
@@ -93,6 +94,8 @@ impl Simulation {
         gas_limit: u64,
         inspector: &mut I,
     ) -> Result<Inspected, CallError> {
+        // What is tried again and again, to find its gas or what it reaches, is not tried for ever.
+        self.deadline.check("ask with less gas")?;
         let tx = transaction(&self.env, call, gas_limit)?;
         let mut env = self.env.clone();
         if tx.gas_price == 0 {

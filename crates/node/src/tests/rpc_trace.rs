@@ -107,9 +107,22 @@ async fn traces_of_calls_are_bounded() {
     let trace = node.ask("debug_traceCall", json!([call, "latest", calls])).await;
     assert_eq!((trace["error"].as_str(), trace["gasUsed"].as_str()), (Some("out of gas"), Some("0x4c4b40")));
 
-    let node = Served::start_with(Limits { max_trace_time: Default::default(), ..Limits::default() }).await;
-    let (code, message, _) = node.fail("debug_traceCall", json!([call, "latest", calls])).await;
-    assert!(code == -32005 && message.contains("longer"), "{code} {message}");
+    let node = Served::start_with(Limits { max_call_time: Default::default(), ..Limits::default() }).await;
+    let all = json!({"fromBlock": "0x0", "toBlock": "latest"});
+    for (method, params) in [
+        ("debug_traceCall", json!([call, "latest", calls])),
+        ("eth_call", json!([call])),
+        ("eth_estimateGas", json!([call])),
+        ("eth_createAccessList", json!([call])),
+        ("eth_getLogs", json!([all])),
+        ("eth_feeHistory", json!(["0x4", "latest", [50]])),
+    ] {
+        let (code, message, _) = node.fail(method, params).await;
+        assert!(code == -32005 && message.contains("longer"), "{method}: {code} {message}");
+    }
+    // A search answers what it has found by then.
+    let page = node.ask("ots_searchTransactionsBefore", json!([RECIPIENT, 0, 25])).await;
+    assert_eq!((&page["firstPage"], &page["lastPage"]), (&json!(true), &json!(false)), "{page}");
 
     for tracer in ["{step: function() {}}", "muxTracer"] {
         let (code, message, _) = node.fail("debug_traceCall", json!([call, "latest", {"tracer": tracer}])).await;

@@ -74,7 +74,9 @@ impl EthFeesServer for Context {
         // No blocks begin nowhere, as in geth.
         let mut history = FeeHistory { oldest_block: if count == 0 { 0 } else { oldest }, ..Default::default() };
         let mut rewards = Vec::new();
+        let deadline = self.deadline();
         for number in oldest..=newest {
+            deadline.check("ask for fewer blocks, or for no percentiles")?;
             let (header, _) = self.chain.header(number)?.ok_or_else(|| RpcError::BlockNotFound(number.to_string()))?;
             history.base_fee_per_gas.push(header.base_fee_per_gas.unwrap_or_default().into());
             history.gas_used_ratio.push(header.gas_used as f64 / header.gas_limit as f64);

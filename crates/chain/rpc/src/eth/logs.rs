@@ -75,7 +75,9 @@ impl Context {
             )));
         }
         let mut logs = Vec::new();
+        let deadline = self.deadline();
         for number in from..=to {
+            deadline.check("ask for a smaller range or a narrower filter")?;
             // The bloom in the header lets most blocks be skipped without reading their receipts.
             let Some((header, _)) = self.chain.header(number)? else { break };
             if !filter.matches_bloom(header.logs_bloom) {

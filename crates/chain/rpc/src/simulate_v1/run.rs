@@ -1,6 +1,6 @@
 //! Executes the planned blocks.
 
-use std::{collections::BTreeMap, time::Instant};
+use std::collections::BTreeMap;
 
 use alloy_consensus::EMPTY_OMMER_ROOT_HASH;
 use alloy_eips::{Encodable2718 as _, eip7685::EMPTY_REQUESTS_HASH};
@@ -25,7 +25,7 @@ use super::{
 };
 use crate::{
     BlockInfo, BoxedState, RpcError, SimulationRule,
-    context::Context,
+    context::{Context, Deadline},
     convert::{self, RpcBlock},
     overrides, simulate,
 };
@@ -46,7 +46,7 @@ pub(crate) fn simulate(
         parent: (header, hash),
         state: BlockState::new(reader),
         gas_left: context.limits.max_call_gas,
-        started: Instant::now(),
+        deadline: context.deadline(),
         validation: payload.validation,
         trace_transfers: payload.trace_transfers,
         full: payload.return_full_transactions,
@@ -89,7 +89,7 @@ struct Run<'a> {
     state: BlockState<Chained>,
     /// Gas that is left for all calls together.
     gas_left: u64,
-    started: Instant,
+    deadline: Deadline,
     validation: bool,
     trace_transfers: bool,
     full: bool,
@@ -254,8 +254,8 @@ impl Run<'_> {
     }
 
     fn check_time(&self) -> Result<(), RpcError> {
-        let limit = self.context.limits.max_trace_time;
-        if self.started.elapsed() > limit {
+        if self.deadline.is_over() {
+            let limit = self.context.limits.max_call_time;
             let message = format!("the simulation takes longer than {} ms: ask for less", limit.as_millis());
             return Err(RpcError::Simulation { rule: SimulationRule::Limit, message });
         }
