@@ -9,7 +9,7 @@ use std::{
 };
 
 use alloy_eips::{BlockId, BlockNumberOrTag};
-use alloy_primitives::B256;
+use alloy_primitives::{Address, B256};
 
 use crate::{BlockInfo, ChainApi, Limits, RpcError};
 
@@ -70,6 +70,15 @@ impl Context {
             )));
         }
         Ok(place)
+    }
+
+    /// The nonce of an account's next transaction: after those in blocks, and after those that wait without a gap.
+    pub(crate) fn next_nonce(&self, address: Address) -> Result<u64, RpcError> {
+        // What leaves the pool is in the state by then. In the other order, transactions of a block that is made between the two
+        // reads would be seen by neither.
+        let pooled = self.chain.pooled_nonce(address).unwrap_or_default();
+        let state = self.chain.state_of(self.chain.heads().latest.number, &address)?;
+        Ok(state.account(&address)?.map_or(0, |account| account.nonce).max(pooled))
     }
 
     /// The canonical number that `id` means, whether or not that block exists. Without an id, the newest block.

@@ -1,12 +1,12 @@
 //! The one owner of the chain's state: database, pool and journal behind one writer lock.
 
+mod blocks;
 mod pace;
 mod pool;
 mod read;
 mod write;
 
 use std::{
-    collections::VecDeque,
     path::Path,
     sync::{
         Arc,
@@ -18,7 +18,7 @@ use alloy_eips::BlockNumHash;
 use alloy_genesis::Genesis;
 use alloy_primitives::B256;
 use openledger_primitives::{ChainSpec, L2BlockRef, RollupConfig};
-use openledger_rpc::{BlockInfo, ChainEvent};
+use openledger_rpc::ChainEvent;
 use openledger_stf::genesis;
 use openledger_storage::{Database, Heads};
 use parking_lot::Mutex;
@@ -27,6 +27,7 @@ use tokio::sync::broadcast;
 pub use write::WriteError;
 
 use crate::{NodeError, maintenance, metrics::Metrics, records::Records};
+use blocks::Blocks;
 use pace::Pace;
 use pool::GuardedPool;
 
@@ -34,10 +35,6 @@ use pool::GuardedPool;
 const EVENT_CAPACITY: usize = 1024;
 /// Hashes of transactions that a slow receiver may lag behind: half a second of them at 32,000 a second.
 const PENDING_CAPACITY: usize = 1 << 14;
-/// Blocks kept decoded, for the many requests about the newest ones and for the batcher.
-const RECENT_BLOCKS: usize = 64;
-/// Transactions in them, at most: those of eight full blocks, in some 150 MiB.
-const RECENT_TRANSACTIONS: usize = 200_000;
 
 /// The chain of this node. Reads need no lock; whoever changes the chain holds `writer`.
 #[derive(Debug)]
@@ -48,7 +45,7 @@ pub struct Chain {
     records: Records,
     pool: GuardedPool,
     writer: Mutex<()>,
-    recent: Mutex<VecDeque<Arc<BlockInfo>>>,
+    blocks: Blocks,
     events: broadcast::Sender<ChainEvent>,
     pending: broadcast::Sender<B256>,
     metrics: Arc<Metrics>,
@@ -81,7 +78,7 @@ impl Chain {
             db,
             pool,
             writer: Mutex::new(()),
-            recent: Mutex::default(),
+            blocks: Blocks::default(),
             events: broadcast::channel(EVENT_CAPACITY).0,
             pending: broadcast::channel(PENDING_CAPACITY).0,
             metrics: Arc::default(),

@@ -163,7 +163,7 @@ impl Chain {
             self.db.set_finalized(BlockNumHash::new(target, hash))?;
         }
         self.db.unwind_to(target)?;
-        self.recent.lock().retain(|block| block.block.header.number <= target);
+        self.blocks.unwind_to(target);
         self.metrics.blocks_unwound.fetch_add(removed.len() as u64, Relaxed);
         tracing::warn!(target, removed = removed.len(), "blocks left the canonical chain");
         if let Some(head) = self.db.block(target)? {
@@ -231,7 +231,7 @@ impl Chain {
         self.metrics.transactions.fetch_add(block.body.transactions.len() as u64, Relaxed);
         self.metrics.gas_used.fetch_add(block.header.gas_used, Relaxed);
         let info = Arc::new(BlockInfo { hash, block, senders, receipts });
-        self.remember(info.clone());
+        self.blocks.add(info.clone());
         phases.time(Phase::Pool, || self.pool_on_block(&info.block, &changes))?;
         let reference = openledger_batch::l2_block_ref(&self.config, hash, &info.block).map_err(NodeError::from)?;
         // Nobody may be listening.

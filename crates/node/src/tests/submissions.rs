@@ -1,9 +1,11 @@
 //! Many transactions at once, and where the node says its time went.
 
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
 use alloy_primitives::{Bytes, keccak256};
 use serde_json::{Value, json};
 
-use super::rpc::Served;
+use super::{actors::user, rpc::Served};
 
 fn send(id: u64, raw: &Bytes) -> Value {
     json!({"jsonrpc": "2.0", "id": id, "method": "eth_sendRawTransaction", "params": [raw]})
@@ -44,4 +46,32 @@ async fn a_batch_of_transactions_is_answered_in_order() {
         let seconds: f64 = line.unwrap_or_else(|| panic!("no {phase} in {metrics}")).parse().unwrap();
         assert!(seconds > 0.0, "{phase}");
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_next_nonce_never_goes_back_while_blocks_are_made() {
+    let node = Served::start().await;
+    let request = json!({"jsonrpc": "2.0", "id": 1, "method": "eth_getTransactionCount", "params": [user().address(), "pending"]});
+    let ended = AtomicBool::new(false);
+    let ask = async || {
+        let mut last = 0;
+        while !ended.load(Relaxed) {
+            let answer = node.post(&request.to_string()).await;
+            let next = answer["result"].as_str().and_then(|hex| u64::from_str_radix(&hex[2..], 16).ok()).unwrap();
+            assert!(next >= last, "{next} comes after {last}");
+            last = next;
+        }
+        last
+    };
+    let make = async {
+        for block in 0..50 {
+            for nonce in 0..4 {
+                node.actor.transfer(2 + 4 * block + nonce);
+            }
+            node.actor.produce().await;
+        }
+        ended.store(true, Relaxed);
+    };
+    let (.., first, second, third) = tokio::join!(make, ask(), ask(), ask());
+    assert!(first > 2 && second > 2 && third > 2, "nobody asked while blocks were made");
 }

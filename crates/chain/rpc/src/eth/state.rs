@@ -68,13 +68,11 @@ impl EthStateServer for Context {
     }
 
     fn nonce(&self, address: Address, block: Option<BlockId>) -> Result<U64, RpcError> {
-        let state = self.chain.state_of(self.existing(block)?, &address)?;
-        let mined = state.account(&address)?.map(|account| account.nonce).unwrap_or_default();
         if block == Some(BlockId::Number(BlockNumberOrTag::Pending)) {
-            let pooled = self.chain.pooled_nonce(address).unwrap_or_default();
-            return Ok(U64::from(mined.max(pooled)));
+            return self.next_nonce(address).map(U64::from);
         }
-        Ok(U64::from(mined))
+        let state = self.chain.state_of(self.existing(block)?, &address)?;
+        Ok(U64::from(state.account(&address)?.map(|account| account.nonce).unwrap_or_default()))
     }
 
     fn code(&self, address: Address, block: Option<BlockId>) -> Result<Bytes, RpcError> {

@@ -4,13 +4,13 @@ use std::time::Duration;
 
 use alloy_consensus::Transaction as _;
 use alloy_eips::BlockNumberOrTag;
-use alloy_primitives::{Address, B256, Bytes, U64};
+use alloy_primitives::{B256, Bytes, U64};
 use alloy_rpc_types_eth::Index;
 use jsonrpsee::{core::async_trait, proc_macros::rpc};
 use op_alloy_rpc_types::{OpTransactionReceipt, Transaction as RpcTransaction};
 use tokio::sync::broadcast::error::RecvError;
 
-use crate::{BlockInfo, ChainApi, ChainEvent, RpcError, context::Context, convert};
+use crate::{BlockInfo, ChainEvent, RpcError, context::Context, convert};
 
 /// Longest wait of `eth_sendRawTransactionSync`.
 const MAX_SYNC_WAIT: Duration = Duration::from_secs(30);
@@ -59,12 +59,15 @@ impl EthTransactionsServer for Context {
         let wait = timeout_ms.map_or(DEFAULT_SYNC_WAIT, |ms| Duration::from_millis(ms.to())).min(MAX_SYNC_WAIT);
         // Subscribe before sending and look at the chain after it: in any other order an inclusion can be missed.
         let mut events = self.chain.subscribe();
-        let chain = self.chain.clone();
+        let this = self.clone();
         let hash = blocking(move || {
-            let hash = chain.submit(raw)?;
-            // What is not in the pool any more was included.
-            if let Some((tx, sender)) = chain.pooled(hash) {
-                check_gap(&*chain, sender, tx.nonce())?;
+            let hash = this.chain.submit(raw)?;
+            // What is not in the pool any more was included. The pool has to have all transactions before it.
+            if let Some((tx, sender)) = this.chain.pooled(hash) {
+                let expected = this.next_nonce(sender)?;
+                if tx.nonce() > expected {
+                    return Err(RpcError::NonceGap { expected });
+                }
             }
             Ok(hash)
         })
@@ -125,14 +128,6 @@ impl EthTransactionsServer for Context {
     fn receipt(&self, hash: B256) -> Result<Option<OpTransactionReceipt>, RpcError> {
         Ok(self.located(hash)?.map(|(info, index)| convert::receipt(&info, index)))
     }
-}
-
-/// Whether the pool has all transactions before this nonce.
-fn check_gap(chain: &dyn ChainApi, sender: Address, nonce: u64) -> Result<(), RpcError> {
-    let state = chain.state_at(chain.heads().latest.number)?;
-    let mined = state.account(&sender)?.map_or(0, |account| account.nonce);
-    let expected = chain.pooled_nonce(sender).unwrap_or_default().max(mined);
-    if nonce > expected { Err(RpcError::NonceGap { expected }) } else { Ok(()) }
 }
 
 fn raw_at(info: Option<&BlockInfo>, index: Index) -> Result<Option<Bytes>, RpcError> {
