@@ -144,7 +144,7 @@ async fn ask_again_and_again(port: u16, request: String, asked: Arc<AtomicUsize>
     }
 }
 
-/// Waits for something, not longer than anyone has patience.
+/// Waits for something, not longer than anyone has patience: unlike `openledger_devnet::until`, not for an answer that is on its way either.
 async fn within(what: &str, is_so: impl AsyncFn() -> bool) -> Result<(), Failure> {
     let wait = async {
         while !is_so().await {

@@ -89,7 +89,8 @@ impl RpcMetrics {
     }
 }
 
-fn head(text: &mut String, name: &str, help: &str, kind: &str) {
+/// What precedes the values of a metric of the server.
+pub(crate) fn head(text: &mut String, name: &str, help: &str, kind: &str) {
     let _ = writeln!(text, "# HELP openledger_rpc_{name} {help}\n# TYPE openledger_rpc_{name} {kind}");
 }
 

@@ -152,14 +152,10 @@ async fn messages_that_are_not_whole_hold_memory_too() {
 async fn a_large_answer_comes_in_frames_that_make_one_message() {
     let node = Served::start().await;
     let mut socket = Socket::open(&node.ws_url()).await;
-    let answer = socket.ask(&call(1, "rpc.discover", json!([]))).await;
+    let request = call(1, "rpc.discover", json!([]));
+    let answer = socket.ask(&request).await;
     assert!(answer.to_string().len() > 64 << 10, "it fits one frame");
-    let response = reqwest::Client::new()
-        .post(&node.url)
-        .header("content-type", "application/json")
-        .body(call(1, "rpc.discover", json!([])))
-        .send();
-    assert_eq!(answer, response.await.unwrap().json::<Value>().await.unwrap());
+    assert_eq!(answer, node.post(&request).await);
     assert_eq!(socket.ask(&call(2, "eth_chainId", json!([]))).await["result"], "0x4f4c");
 }
 

@@ -1,14 +1,14 @@
 //! `eth_fillTransaction`: a transaction that is ready to be signed.
 
 use alloy_consensus::Transaction as _;
-use alloy_eips::{BlockId, BlockNumberOrTag, Encodable2718 as _};
+use alloy_eips::Encodable2718 as _;
 use alloy_primitives::{Bytes, U256};
 use alloy_rpc_types_eth::TransactionRequest;
 use jsonrpsee::proc_macros::rpc;
 use openledger_primitives::Transaction;
 use serde::Serialize;
 
-use super::{call::EthCallServer as _, fees::EthFeesServer as _, state::EthStateServer as _};
+use super::{call::EthCallServer as _, fees::EthFeesServer as _};
 use crate::{RpcError, context::Context, simulate_v1::unsigned};
 
 /// A transaction with its encoding, both with a signature of zeros, as geth answers them.
@@ -52,8 +52,7 @@ impl EthFillServer for Context {
         call.to.get_or_insert_default();
         call.value.get_or_insert_default();
         if call.nonce.is_none() {
-            let pending = BlockId::Number(BlockNumberOrTag::Pending);
-            call.nonce = Some(self.nonce(call.from.unwrap_or_default(), Some(pending))?.to());
+            call.nonce = Some(self.next_nonce(call.from.unwrap_or_default())?);
         }
         if call.gas.is_none() {
             call.gas = Some(self.estimate(call.clone(), None, None, None)?.to());

@@ -42,11 +42,6 @@ pub(crate) struct BodyMemory(Arc<Semaphore>);
 /// A part of it, none for what is small; dropping it gives it back.
 pub(crate) type Share = Option<OwnedSemaphorePermit>;
 
-/// Whether something with this many bytes is always taken or given.
-pub(crate) const fn is_small(bytes: usize) -> bool {
-    bytes <= SMALL
-}
-
 /// The share of something that is not whole yet. It grows with what came, not with what was announced.
 #[derive(Debug)]
 pub(crate) struct Growing {
@@ -62,7 +57,7 @@ impl Growing {
     pub(crate) fn grow(&mut self, bytes: usize) -> bool {
         self.bytes += bytes;
         let has = self.share.as_ref().map_or(0, |share| share.num_permits() * UNIT);
-        if self.bytes <= self.free || self.bytes <= has {
+        if self.is_small() || self.bytes <= has {
             return true;
         }
         let Some(more) = self.memory.take(self.bytes - has) else { return false };
@@ -71,6 +66,11 @@ impl Growing {
             none => *none = Some(more),
         }
         true
+    }
+
+    /// Whether it needs no share so far.
+    pub(crate) const fn is_small(&self) -> bool {
+        self.bytes <= self.free
     }
 
     /// So much of what came was something else, and is not kept.
@@ -133,7 +133,7 @@ impl BodyMemory {
 
     /// The share of something with this many bytes; `None` if there is no memory for it.
     pub(crate) fn share(&self, bytes: usize) -> Option<Share> {
-        if is_small(bytes) { Some(None) } else { self.take(bytes).map(Some) }
+        if bytes <= SMALL { Some(None) } else { self.take(bytes).map(Some) }
     }
 
     /// An answer that holds its share of memory until it is sent or given up; `None` if there is no memory for it.

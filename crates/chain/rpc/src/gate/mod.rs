@@ -11,7 +11,7 @@ mod socket;
 mod turns;
 
 pub(crate) use admission::{AdmissionLayer, Source};
-pub(crate) use body::{BodyMemory, Growing, Share, is_small};
+pub(crate) use body::{BodyMemory, Growing, Share};
 pub(crate) use connections::Connection;
 #[cfg(test)]
 pub(crate) use connections::Connections;

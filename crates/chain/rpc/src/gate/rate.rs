@@ -72,8 +72,8 @@ impl Generations {
 
 /// Whose address it is: whoever has an IPv6 address has its whole /64.
 pub(super) fn subscriber(source: IpAddr) -> IpAddr {
-    match source {
-        IpAddr::V4(_) => source,
+    match source.to_canonical() {
+        source @ IpAddr::V4(_) => source,
         IpAddr::V6(address) => IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64))),
     }
 }

@@ -16,6 +16,7 @@ use parking_lot::Mutex;
 use tokio::sync::oneshot;
 
 use super::rate::subscriber;
+use crate::metrics::head;
 
 /// Reads at the same time, for each processor: they may wait for the disk.
 const READS: usize = 4;
@@ -42,22 +43,21 @@ impl Turns {
             return None;
         }
         let queue = if computes(method) { &self.computations } else { &self.reads };
-        Some(queue.take(subscriber(source.to_canonical())).await)
+        Some(queue.take(subscriber(source)).await)
     }
 
     /// Appends how many calls run and wait, in the Prometheus text format.
     pub(crate) fn render(&self, text: &mut String) {
-        let kinds =
-            [("read", &self.reads), ("compute", &self.computations)].map(|(kind, queue)| (kind, queue.counts()));
-        for (state, help) in [("running", "Calls that are carried out"), ("waiting", "Calls that wait for their turn")]
-        {
-            // Writing to a string cannot fail.
-            let _ = writeln!(text, "# HELP openledger_rpc_{state} {help}\n# TYPE openledger_rpc_{state} gauge");
-            for (kind, (running, waiting)) in kinds {
-                let count = if state == "running" { running } else { waiting };
-                let _ = writeln!(text, "openledger_rpc_{state}{{kind=\"{kind}\"}} {count}");
+        let kinds = [("read", self.reads.counts()), ("compute", self.computations.counts())];
+        let mut gauge = |name, help, count: fn((usize, usize)) -> usize| {
+            head(text, name, help, "gauge");
+            for (kind, counts) in kinds {
+                // Writing to a string cannot fail.
+                let _ = writeln!(text, "openledger_rpc_{name}{{kind=\"{kind}\"}} {}", count(counts));
             }
-        }
+        };
+        gauge("running", "Calls that are carried out", |(running, _)| running);
+        gauge("waiting", "Calls that wait for their turn", |(_, waiting)| waiting);
     }
 }
 

@@ -14,7 +14,7 @@ use jsonrpsee::{
 
 use crate::{
     RpcError,
-    gate::{BodyMemory, Gate, Source, Turn, Turns, is_small},
+    gate::{BodyMemory, Gate, Source, Turn, Turns},
     metrics::{RpcMetrics, UNKNOWN},
 };
 
@@ -126,7 +126,6 @@ impl RpcServiceT for MethodService {
         async move {
             let mut answers = BatchResponseBuilder::new_with_limit(this.shared.max_response_bytes);
             let mut memory = this.shared.memory.growing(0);
-            let mut bytes = 0;
             let mut notified = false;
             for entry in batch {
                 let (method, answer) = match entry {
@@ -141,7 +140,6 @@ impl RpcServiceT for MethodService {
                     }
                 };
                 let (has_failed, more) = (answer.is_error(), answer.as_json().get().len());
-                bytes += more;
                 let added = if memory.grow(more) {
                     answers.append(answer)
                 } else {
@@ -159,7 +157,7 @@ impl RpcServiceT for MethodService {
             if answers.is_empty() && notified {
                 return MethodResponse::notification();
             }
-            if is_small(bytes) {
+            if memory.is_small() {
                 return MethodResponse::from_batch(answers.finish());
             }
             // All of it is looked at once more, for which a thread of the runtime has no time.
